@@ -1,0 +1,1 @@
+//! Layer 2: one function per administrator act.

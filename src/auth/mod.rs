@@ -1,0 +1,1 @@
+//! Layer 2: credentials to Authenticated, its only maker.

@@ -1,0 +1,1 @@
+//! Layer 1: file to checked Config.

@@ -1,0 +1,1 @@
+//! Layer 2: accepted message to plan to one commit.

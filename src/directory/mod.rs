@@ -1,0 +1,1 @@
+//! Layer 2: address to what it is.

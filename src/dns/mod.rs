@@ -1,0 +1,1 @@
+//! Layer 1: the Resolver trait, system and fake.

@@ -1,0 +1,1 @@
+//! Layer 2: the protocols' only way to mail.

@@ -1,0 +1,1 @@
+//! Layer 0: raw mail octets with a parsed view.

@@ -1,0 +1,1 @@
+//! Layer 1: listeners, TLS, bounded reading, timeouts, caps, shutdown.

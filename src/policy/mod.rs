@@ -1,0 +1,1 @@
+//! Layer 2: facts of one stage to an outcome.

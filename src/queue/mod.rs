@@ -1,0 +1,1 @@
+//! Layer 2: what is due, to where, when again.

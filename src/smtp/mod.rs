@@ -1,0 +1,1 @@
+//! Layer 3: SMTP, submission and LMTP.

@@ -1,0 +1,1 @@
+//! Layer 1: tracing, session ids, redaction, metrics.

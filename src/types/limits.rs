@@ -1,0 +1,40 @@
+//! Every named limit, in one file. Those an administrator may want to change are defaults of `[limits]` in the
+//! configuration; the others are fixed by an RFC or by the shape of our data.
+
+/// RFC 5321 section 4.5.3.1.1.
+pub const LOCAL_PART_OCTETS_MAX: usize = 64;
+/// RFC 5321 section 4.5.3.1.2 allows 255, of which DNS can use 253.
+pub const DOMAIN_NAME_OCTETS_MAX: usize = 253;
+/// Octets of a mailbox name in UTF-8; modified UTF-7 at its worst still fits a line.
+pub const MAILBOX_NAME_OCTETS_MAX: usize = 1024;
+/// Levels of a mailbox name.
+pub const MAILBOX_DEPTH_MAX: usize = 20;
+/// Levels of MIME structure that are read; what lies deeper is opaque. Deeper nesting exists only in attacks.
+pub const MIME_DEPTH_MAX: usize = 50;
+/// Parts of one message that get a structure of their own; the rest is opaque text of the last multipart.
+pub const MIME_PARTS_MAX: usize = 10_000;
+/// A message's octets, and what SIZE, APPENDLIMIT and LMTP announce. Must stay below 4 GiB: sizes are 32 bits in pages.
+pub const MESSAGE_OCTETS_MAX: u64 = 50 * 1024 * 1024;
+/// A piece of a stored body: what one read holds in memory.
+pub const BODY_CHUNK_OCTETS: usize = 256 * 1024;
+/// Jobs and octets of one group commit.
+pub const COMMIT_JOBS_MAX: usize = 64;
+pub const COMMIT_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// Jobs that may wait for the writer before callers have to.
+pub const WRITER_QUEUE_MAX: usize = 1024;
+/// Threads that read the store.
+pub const READERS: usize = 4;
+/// Targets of one redirection; also the fan-out one message may have through local redirections.
+pub const REDIRECTION_TARGETS_MAX: usize = 100;
+/// Addresses one message may pass through on its way to a mailbox.
+pub const ADDRESS_HOPS_MAX: usize = 20;
+/// Recipients one incoming message may reach after all expansion.
+pub const EXPANDED_RECIPIENTS_MAX: usize = 1000;
+/// Octets of a personal script, and of an administrator's.
+pub const SCRIPT_OCTETS_MAX: usize = 64 * 1024;
+/// Scripts one account, one domain or the server may keep.
+pub const SCRIPTS_PER_OWNER_MAX: usize = 100;
+/// Versions of a script that are kept; the oldest go first.
+pub const SCRIPT_VERSIONS_MAX: usize = 200;
+/// Octets of a responder's text.
+pub const RESPONDER_TEXT_OCTETS_MAX: usize = 32 * 1024;

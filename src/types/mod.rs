@@ -1,0 +1,29 @@
+//! The words of the house: addresses, domains, mailbox names, numbers that mail is known by, flags, time, limits.
+//!
+//! Every value here is checked once, when it is made; below the parser nobody checks again. Nothing in this module
+//! knows a protocol, a database or a clock that can't be replaced.
+
+mod address;
+mod clock;
+mod domain;
+mod envelope;
+mod flags;
+mod ids;
+pub mod limits;
+mod mailbox_name;
+mod switches;
+mod uid_set;
+
+pub use address::{Address, AddressError};
+pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use domain::{Domain, DomainError};
+pub use envelope::{BodyKind, DsnReturn, Envelope, Notify, Recipient};
+pub use flags::{Flags, KEYWORD_BIT_FIRST, KEYWORDS_PER_MAILBOX_MAX};
+pub use ids::{
+    AccountId, AddressId, BodyId, DomainId, MailboxId, ModSeq, ScriptId, SendId, ThreadId, Uid, UidValidity,
+};
+pub use mailbox_name::{HIERARCHY_SEPARATOR, MailboxName, MailboxNameError, SpecialUse};
+pub use switches::{
+    AliasSwitch, Received, RedirectionSwitch, Responder, Switches, Target, Window, ZoneName, ZoneNameError,
+};
+pub use uid_set::UidSet;
