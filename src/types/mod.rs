@@ -1,4 +1,4 @@
-//! The words of the house: addresses, domains, mailbox names, numbers that mail is known by, flags, time, limits.
+//! The words of the house: addresses, domains, networks, mailbox names, numbers that mail is known by, flags, time, limits.
 //!
 //! Every value here is checked once, when it is made; below the parser nobody checks again. Nothing in this module
 //! knows a protocol, a database or a clock that can't be replaced.
@@ -11,6 +11,7 @@ mod flags;
 mod ids;
 pub mod limits;
 mod mailbox_name;
+mod network;
 mod switches;
 mod uid_set;
 
@@ -23,6 +24,7 @@ pub use ids::{
     AccountId, AddressId, BodyId, DomainId, MailboxId, ModSeq, ScriptId, SendId, ThreadId, Uid, UidValidity,
 };
 pub use mailbox_name::{HIERARCHY_SEPARATOR, MailboxName, MailboxNameError, SpecialUse};
+pub use network::{Network, NetworkError};
 pub use switches::{
     AliasSwitch, Received, RedirectionSwitch, Responder, Switches, Target, Window, ZoneName, ZoneNameError,
 };
