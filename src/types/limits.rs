@@ -38,3 +38,26 @@ pub const SCRIPTS_PER_OWNER_MAX: usize = 100;
 pub const SCRIPT_VERSIONS_MAX: usize = 200;
 /// Octets of a responder's text.
 pub const RESPONDER_TEXT_OCTETS_MAX: usize = 32 * 1024;
+/// The most that `[limits] message_octets_max` may say: sizes are 32 bits in pages.
+pub const MESSAGE_OCTETS_CEILING: u64 = 0xF000_0000;
+/// Octets of a configuration file.
+pub const CONFIG_OCTETS_MAX: u64 = 1024 * 1024;
+/// DNS answers remembered at a time.
+pub const DNS_CACHE_ENTRIES_MAX: u64 = 8192;
+/// Connections in all, and from one network (an IPv4 address, or 64 bits of an IPv6 address).
+pub const CONNECTIONS_MAX: usize = 4096;
+pub const CONNECTIONS_PER_NETWORK_MAX: usize = 100;
+/// Silence after which an SMTP session ends (RFC 5321 section 4.5.3.2.7 asks for 5 minutes at least).
+pub const SMTP_IDLE_SECONDS: u64 = 300;
+/// Silence after which an IMAP session ends (RFC 9051 section 5.4 asks for 30 minutes at least).
+pub const IMAP_IDLE_SECONDS: u64 = 1860;
+/// Silence after which a ManageSieve session ends (RFC 5804 section 1.2 asks for 30 minutes at least).
+pub const MANAGESIEVE_IDLE_SECONDS: u64 = 1860;
+/// How long a TLS handshake may take.
+pub const TLS_HANDSHAKE_SECONDS: u64 = 30;
+/// How long a peer may leave what we write unread.
+pub const WRITE_SECONDS: u64 = 60;
+/// Below this a peer that is sending or taking a message holds a session for nothing.
+pub const TRANSFER_OCTETS_PER_SECOND_MIN: u64 = 128;
+/// How long sessions may take to end when the server stops.
+pub const SHUTDOWN_SECONDS: u64 = 20;

@@ -6,6 +6,7 @@
 mod address;
 mod clock;
 mod domain;
+mod endpoint;
 mod envelope;
 mod flags;
 mod ids;
@@ -18,6 +19,7 @@ mod uid_set;
 pub use address::{Address, AddressError};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use domain::{Domain, DomainError};
+pub use endpoint::{Host, HostPort, ListenAddress, Networks};
 pub use envelope::{BodyKind, DsnReturn, Envelope, Notify, Recipient};
 pub use flags::{Flags, KEYWORD_BIT_FIRST, KEYWORDS_PER_MAILBOX_MAX};
 pub use ids::{

@@ -1,0 +1,260 @@
+//! Every key there is, with its meaning, its type and its default. The example file is this table, printed.
+
+use super::section::{Key, Reading, Section, read, section, within};
+use super::value::{Choice, Value};
+use crate::telemetry::Secret;
+use crate::types::limits;
+use crate::types::{Domain, HostPort, ListenAddress, Networks};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use toml::de::{DeTable, DeValue};
+
+section! {
+    /// Every key is optional; what stands here are the defaults. Relative paths start at this file's directory.
+    Config {
+        /// The name we greet with, and the one our MX records point to. None: the machine's own name.
+        hostname: Option<Domain> = None;
+        /// The directory that holds all mail and settings. The server keeps it locked while it runs.
+        data: PathBuf = "posthouse-data".into();
+        /// The account to become after the ports are bound, when started as root. None: stay who we are.
+        user: String = String::new();
+        [
+            listen: Listen,
+            proxy: Proxy,
+            tls: Tls,
+            dns: Dns,
+            outbound: Outbound,
+            auth: Auth,
+            throttle: Throttle,
+            mx: Mx,
+            limits: Limits,
+            password: Password,
+            address: AddressRules,
+            removal: Removal,
+            log: Log,
+        ]
+    }
+}
+
+section! {
+    /// Where to listen: "[::]:25" takes IPv6 and IPv4, "127.0.0.1:24", "unix:lmtp.sock" (in the data directory). [] is off.
+    Listen {
+        /// MX: mail from other servers.
+        smtp: Vec<ListenAddress> = any(25);
+        /// Mail from our own people: STARTTLS, then they log in.
+        submission: Vec<ListenAddress> = any(587);
+        /// The same with TLS from the first byte.
+        submissions: Vec<ListenAddress> = any(465);
+        /// Mail handed over by another server on this machine, for example "127.0.0.1:24".
+        lmtp: Vec<ListenAddress> = Vec::new();
+        /// STARTTLS before login.
+        imap: Vec<ListenAddress> = any(143);
+        /// TLS from the first byte.
+        imaps: Vec<ListenAddress> = any(993);
+        /// TLS from the first byte.
+        pop3s: Vec<ListenAddress> = any(995);
+        /// Filters edited by mail programs.
+        managesieve: Vec<ListenAddress> = any(4190);
+        /// Administration and client set-up.
+        https: Vec<ListenAddress> = any(443);
+        /// Without TLS: metrics and health on loopback, ACME answers.
+        http: Vec<ListenAddress> = Vec::new();
+    }
+}
+
+section! {
+    /// Load balancers in front of us.
+    Proxy {
+        /// Networks whose connections begin with a PROXY protocol header (version 1 or 2), and whose word about the
+        /// real client is believed.
+        networks: Networks = Networks::default();
+    }
+}
+
+section! {
+    /// A relative path is looked up beside this file, then in the data directory.
+    Tls {
+        /// The certificate and those above it, PEM. None there: a self-signed one is made in the data directory on
+        /// first start, and the log says so.
+        certificate: PathBuf = "cert.pem".into();
+        /// Its private key, PEM.
+        key: PathBuf = "key.pem".into();
+    }
+}
+
+section! {
+    /// Asking DNS.
+    Dns {
+        /// Servers to ask, by IP address, with a port unless it is 53. None: the system's.
+        servers: Vec<SocketAddr> = Vec::new();
+        /// How long one question may take before another server is tried.
+        timeout_seconds: u64 = 5, within(1..=60);
+        /// How often a question is repeated.
+        attempts: usize = 2, within(1..=10);
+        /// Answers remembered for as long as they are valid.
+        cache_entries_max: u64 = limits::DNS_CACHE_ENTRIES_MAX, within(0..=1_000_000);
+        /// Check DNSSEC signatures ourselves. DANE needs it.
+        validate: bool = true;
+    }
+}
+
+section! {
+    /// Mail on its way out.
+    Outbound {
+        /// Hand everything to this host[:port] instead of the recipients' servers; port 587 unless another is given.
+        smarthost: Option<HostPort> = None;
+        /// How to log in there. None: without login.
+        user: String = String::new();
+        /// The password for it.
+        password: Secret<String> = Secret::default();
+        /// The port of other servers.
+        port: u16 = 25, within(1..=65535);
+        /// Connect to this host[:port] whatever the MX says (tests, relays).
+        connect_to: Option<HostPort> = None;
+    }
+}
+
+section! {
+    /// Logging in.
+    Auth {
+        /// Networks that may log in without TLS: a proxy or a test on the same host. Nobody by default.
+        plaintext_networks: Networks = Networks::default();
+        /// What one password check costs, argon2id. Higher is safer against a stolen database and slower at login.
+        argon2_memory_kib: u32 = 19_456, within(8_192..=1_048_576);
+        /// Passes over that memory.
+        argon2_iterations: u32 = 2, within(1..=20);
+        /// Lanes.
+        argon2_parallelism: u32 = 1, within(1..=16);
+        /// Password checks at the same time; each takes the memory above.
+        argon2_threads: usize = 2, within(1..=64);
+    }
+}
+
+section! {
+    /// Slowing down those who try passwords.
+    Throttle {
+        /// Networks that login and connection throttling leaves alone; loopback is not special by default.
+        exempt_networks: Networks = Networks::default();
+    }
+}
+
+section! {
+    /// Judging mail from other servers.
+    Mx {
+        /// SPF, DKIM and DMARC.
+        authenticate: bool = true;
+        /// DNS block lists, for example "zen.spamhaus.org".
+        block_lists: Vec<Domain> = Vec::new();
+    }
+}
+
+section! {
+    /// What one message, person or peer may take.
+    Limits {
+        /// Octets of one message.
+        message_octets_max: u64 = limits::MESSAGE_OCTETS_MAX, within(65_536..=limits::MESSAGE_OCTETS_CEILING);
+        /// Targets of one redirection.
+        redirection_targets_max: usize = limits::REDIRECTION_TARGETS_MAX, within(1..=10_000);
+        /// Addresses one message may pass through on its way to a mailbox.
+        address_hops_max: usize = limits::ADDRESS_HOPS_MAX, within(1..=100);
+        /// Recipients one message may reach after aliases and redirections.
+        expanded_recipients_max: usize = limits::EXPANDED_RECIPIENTS_MAX, within(1..=100_000);
+        /// Octets of one Sieve script.
+        script_octets_max: usize = limits::SCRIPT_OCTETS_MAX, within(1_024..=1_048_576);
+        /// Scripts one account, one domain or the server may keep.
+        scripts_per_owner_max: usize = limits::SCRIPTS_PER_OWNER_MAX, within(1..=10_000);
+        /// Versions of a script that are kept.
+        script_versions_max: usize = limits::SCRIPT_VERSIONS_MAX, within(2..=100_000);
+        /// Octets of a responder's text.
+        responder_text_octets_max: usize = limits::RESPONDER_TEXT_OCTETS_MAX, within(256..=1_048_576);
+        /// Threads that read the store.
+        readers: usize = limits::READERS, within(1..=64);
+        /// Connections in all.
+        connections_max: usize = limits::CONNECTIONS_MAX, within(1..=1_000_000);
+        /// Connections from one network: an IPv4 address, or the first 64 bits of an IPv6 address.
+        connections_per_network_max: usize = limits::CONNECTIONS_PER_NETWORK_MAX, within(1..=1_000_000);
+        /// Silence after which an SMTP or LMTP session ends.
+        smtp_idle_seconds: u64 = limits::SMTP_IDLE_SECONDS, within(10..=86_400);
+        /// Silence after which an IMAP session ends.
+        imap_idle_seconds: u64 = limits::IMAP_IDLE_SECONDS, within(60..=86_400);
+        /// Silence after which a ManageSieve session ends.
+        managesieve_idle_seconds: u64 = limits::MANAGESIEVE_IDLE_SECONDS, within(60..=86_400);
+        /// How long a TLS handshake may take.
+        tls_handshake_seconds: u64 = limits::TLS_HANDSHAKE_SECONDS, within(1..=300);
+        /// How long a peer may leave what we write unread.
+        write_seconds: u64 = limits::WRITE_SECONDS, within(1..=3_600);
+        /// Octets per second below which a peer that is sending or taking a message is dropped.
+        transfer_octets_per_second_min: u64 = limits::TRANSFER_OCTETS_PER_SECOND_MIN, within(1..=1_048_576);
+        /// How long sessions may take to end when the server stops.
+        shutdown_seconds: u64 = limits::SHUTDOWN_SECONDS, within(0..=3_600);
+    }
+}
+
+section! {
+    /// What a password must be.
+    Password {
+        /// Characters at least.
+        characters_min: usize = 9, within(1..=256);
+        /// Characters at most.
+        characters_max: usize = 30, within(1..=256);
+        /// Only ASCII: other characters are typed differently on every machine.
+        ascii_only: bool = true;
+        /// At least one upper-case letter.
+        upper_case: bool = true;
+        /// At least one lower-case letter.
+        lower_case: bool = true;
+        /// At least one digit.
+        digit: bool = true;
+        /// The part of the address before the @ may not be in it.
+        refuse_local_part: bool = true;
+    }
+}
+
+section! {
+    /// What may stand before the @ of a new address. postmaster and abuse are always allowed.
+    AddressRules {
+        /// Characters at least.
+        characters_min: usize = 2, within(1..=limits::LOCAL_PART_OCTETS_MAX);
+        /// Characters at most.
+        characters_max: usize = 32, within(1..=limits::LOCAL_PART_OCTETS_MAX);
+        /// The characters allowed; capitals count as their small letters.
+        characters: String = "abcdefghijklmnopqrstuvwxyz0123456789.,-_".to_owned(), not_empty;
+    }
+}
+
+section! {
+    /// Undoing.
+    Removal {
+        /// How long removed mail stays parked, and `restore` brings it back.
+        keep_days: u32 = 30, within(0..=3_650);
+    }
+}
+
+section! {
+    /// What the server tells about itself.
+    Log {
+        /// Filters as tracing knows them: "info", "debug", "info,posthouse::smtp=debug".
+        filter: String = "info".to_owned();
+        /// "text" for people, "json" for programs.
+        format: LogFormat = LogFormat::Text;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Choice for LogFormat {
+    const WORDS: &[(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+fn any(port: u16) -> Vec<ListenAddress> {
+    vec![ListenAddress::Socket(SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, port)))]
+}
+
+#[allow(clippy::ptr_arg)] // checks take a reference to the key's own type
+fn not_empty(text: &String) -> Result<(), String> {
+    if text.is_empty() { Err("at least one character".to_owned()) } else { Ok(()) }
+}
