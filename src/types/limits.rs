@@ -61,3 +61,13 @@ pub const WRITE_SECONDS: u64 = 60;
 pub const TRANSFER_OCTETS_PER_SECOND_MIN: u64 = 128;
 /// How long sessions may take to end when the server stops.
 pub const SHUTDOWN_SECONDS: u64 = 20;
+/// Octets of a responder's subject: what fits a header line after encoding.
+pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
+/// Seconds between two answers to one sender. RFC 5230 section 4.1 lets the server set the bounds; less than a day would
+/// turn an answer into a nuisance, and more than a year is for ever.
+pub const RESPONDER_EVERY_SECONDS_MIN: u32 = 24 * 60 * 60;
+pub const RESPONDER_EVERY_SECONDS_DEFAULT: u32 = 7 * 24 * 60 * 60;
+pub const RESPONDER_EVERY_SECONDS_MAX: u32 = 366 * 24 * 60 * 60;
+/// Received headers at which a script stops answering and redirecting: the message is going in circles. Well under what
+/// the MX refuses, so that a mailbox still gets it (RFC 5321 section 6.3 asks for at least 100 there).
+pub const RECEIVED_HEADERS_OUTWARD_MAX: usize = 50;
