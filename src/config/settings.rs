@@ -234,7 +234,7 @@ section! {
     /// What the server tells about itself.
     Log {
         /// Filters as tracing knows them: "info", "debug", "info,posthouse::smtp=debug".
-        filter: String = "info".to_owned();
+        filter: String = "info".to_owned(), log_filter;
         /// "text" for people, "json" for programs.
         format: LogFormat = LogFormat::Text;
     }
@@ -257,4 +257,10 @@ fn any(port: u16) -> Vec<ListenAddress> {
 #[allow(clippy::ptr_arg)] // checks take a reference to the key's own type
 fn not_empty(text: &String) -> Result<(), String> {
     if text.is_empty() { Err("at least one character".to_owned()) } else { Ok(()) }
+}
+
+#[allow(clippy::ptr_arg)] // as above
+fn log_filter(text: &String) -> Result<(), String> {
+    crate::telemetry::check_filter(text)
+        .map_err(|_| "a list of levels and module=level: \"info\", \"info,posthouse::smtp=debug\"".to_owned())
 }

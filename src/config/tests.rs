@@ -98,6 +98,13 @@ fn wrong_values_say_what_is_allowed() {
            server's IP address with or without a port: \"192.0.2.53\", \"[::1]:5353\""],
     );
     check(
+        "[log]\nfilter = \"posthouse=loud\"",
+        &[
+            "x.toml:2: log.filter: \"posthouse=loud\" is not allowed here; allowed is a list of levels and module=level: \
+           \"info\", \"info,posthouse::smtp=debug\"",
+        ],
+    );
+    check(
         "[address]\ncharacters = \"\"",
         &["x.toml:2: address.characters: \"\" is not allowed here; allowed is at least one character"],
     );
