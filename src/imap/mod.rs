@@ -1,1 +1,6 @@
-//! Layer 3: IMAP.
+//! Layer 3: IMAP4rev1 and IMAP4rev2 (RFC 3501, RFC 9051).
+//!
+//! Octets come through `framing`, become typed commands in `grammar`, and what is answered is written by `replies`.
+//! `view` holds what one client was told of its mailbox. None of these four does I/O or knows the others' insides.
+
+pub mod framing;

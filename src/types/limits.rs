@@ -71,3 +71,23 @@ pub const RESPONDER_EVERY_SECONDS_MAX: u32 = 366 * 24 * 60 * 60;
 /// Received headers at which a script stops answering and redirecting: the message is going in circles. Well under what
 /// the MX refuses, so that a mailbox still gets it (RFC 5321 section 6.3 asks for at least 100 there).
 pub const RECEIVED_HEADERS_OUTWARD_MAX: usize = 50;
+/// Octets of one IMAP command line up to its CRLF or literal. A set of 10,000 UIDs takes 54 KB.
+pub const IMAP_LINE_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of a literal that is kept with its command; a longer one is a message and goes elsewhere as it comes.
+pub const IMAP_LITERAL_KEPT_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of one IMAP command with the literals kept with it.
+pub const IMAP_COMMAND_OCTETS_MAX: usize = 1024 * 1024;
+/// The same three before login, when nobody has shown to be worth more memory. A SASL token must fit.
+pub const IMAP_BEFORE_LOGIN_OCTETS_MAX: usize = 16 * 1024;
+/// Octets of a refused line or literal that are read past so that the session can go on; beyond, it ends.
+pub const IMAP_DISCARDED_OCTETS_MAX: u64 = 128 * 1024 * 1024;
+/// Capacity an IMAP connection's buffers may keep while nothing is in them.
+pub const IMAP_IDLE_BUFFER_OCTETS: usize = 4 * 1024;
+/// Levels of NOT and parentheses in SEARCH. A run of ORs is one level, however long.
+pub const IMAP_SEARCH_DEPTH_MAX: usize = 100;
+/// Keys of one SEARCH.
+pub const IMAP_SEARCH_KEYS_MAX: usize = 2000;
+/// Elements of any list in an IMAP command: flags, items, patterns, entries, parts of a CATENATE.
+pub const IMAP_LIST_ELEMENTS_MAX: usize = 1000;
+/// Messages of one MULTIAPPEND, which is one transaction.
+pub const IMAP_APPEND_MESSAGES_MAX: usize = 500;
