@@ -91,3 +91,38 @@ pub const IMAP_SEARCH_KEYS_MAX: usize = 2000;
 pub const IMAP_LIST_ELEMENTS_MAX: usize = 1000;
 /// Messages of one MULTIAPPEND, which is one transaction.
 pub const IMAP_APPEND_MESSAGES_MAX: usize = 500;
+/// Octets of a password; longer ones only cost time.
+pub const PASSWORD_OCTETS_MAX: usize = 1024;
+/// Password hashes computed at once: each takes 19 MiB and a core.
+pub const PASSWORD_HASHES_CONCURRENT: usize = 2;
+/// Logins that may wait for a password hash before more are turned away.
+pub const PASSWORD_HASHES_WAITING_MAX: usize = 512;
+/// PBKDF2 rounds of new SCRAM keys: what RFC 7677 section 4 recommends.
+pub const SCRAM_ITERATIONS_DEFAULT: u32 = 15_000;
+/// Octets of one decoded SASL message; the largest honest one is a password with its names.
+pub const SASL_MESSAGE_OCTETS_MAX: usize = 4096;
+/// Octets of a SCRAM nonce of the client's.
+pub const SCRAM_NONCE_OCTETS_MAX: usize = 512;
+/// PBKDF2 rounds another server may ask of us when we log in there: less than a tenth of a second.
+pub const SCRAM_ITERATIONS_ACCEPTED_MAX: u32 = 1_000_000;
+/// App passwords of one account.
+pub const APP_PASSWORDS_PER_ACCOUNT_MAX: usize = 50;
+/// Characters of an app password's label.
+pub const APP_PASSWORD_LABEL_CHARACTERS_MAX: usize = 64;
+/// Passwords whose dear check is remembered, right and wrong ones each; and for how long.
+pub const VERIFIED_LOGINS_MAX: usize = 20_000;
+pub const VERIFIED_LOGIN_SECONDS: i64 = 12 * 60 * 60;
+pub const WRONG_LOGIN_SECONDS: i64 = 10 * 60;
+/// Wrong passwords before an account, and a network, has to wait. A network is often a family or an office.
+pub const LOGIN_FAILURES_FREE_PER_ACCOUNT: u32 = 6;
+pub const LOGIN_FAILURES_FREE_PER_NETWORK: u32 = 20;
+/// The longest wait, reached by doubling one second: then it is a lock-out.
+pub const LOGIN_WAIT_SECONDS_MAX: i64 = 15 * 60;
+/// Failures are forgotten after this long without another one.
+pub const LOGIN_FAILURES_SECONDS: i64 = 60 * 60;
+/// Names and networks whose failures are counted; the least recent are forgotten first.
+pub const LOGIN_FAILURES_COUNTED_MAX: usize = 50_000;
+/// Pairs of account and network that have logged in, which an attack on the account from elsewhere does not lock out.
+pub const LOGIN_NETWORKS_KNOWN_MAX: usize = 50_000;
+/// Seconds between two notes of when an app password was last used: a write per login would cost more than the login.
+pub const APP_PASSWORD_USED_NOTE_SECONDS: i64 = 60 * 60;

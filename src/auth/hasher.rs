@@ -1,0 +1,297 @@
+//! The bounded place where passwords are hashed: argon2id for the main password, PBKDF2 for SCRAM keys.
+//!
+//! Hashing is dear on purpose, so at most a few run at once, a limited number wait, and everybody else is told that we
+//! are busy. Memory is therefore bounded by what one hash takes times how many may run. Who may log in is decided elsewhere.
+
+use super::password::Password;
+use crate::types::limits::{PASSWORD_HASHES_CONCURRENT, PASSWORD_HASHES_WAITING_MAX, SCRAM_ITERATIONS_DEFAULT};
+use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What one hash costs, and how many may be under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashSettings {
+    pub memory_kibibytes: u32,
+    pub passes: u32,
+    pub lanes: u32,
+    /// Hashes computed at the same time.
+    pub concurrent: usize,
+    /// Callers that may wait for their turn.
+    pub waiting_max: usize,
+    /// PBKDF2 rounds of SCRAM keys made from now on.
+    pub scram_iterations: u32,
+}
+
+impl Default for HashSettings {
+    fn default() -> Self {
+        Self {
+            memory_kibibytes: 19 * 1024,
+            passes: 2,
+            lanes: 1,
+            concurrent: PASSWORD_HASHES_CONCURRENT,
+            waiting_max: PASSWORD_HASHES_WAITING_MAX,
+            scram_iterations: SCRAM_ITERATIONS_DEFAULT,
+        }
+    }
+}
+
+/// Why a hash was not computed or not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashError {
+    /// Too many are waiting; the caller should come again.
+    Busy,
+    /// The settings are outside what argon2 or SCRAM allow.
+    Settings,
+    /// The stored hash is not one we can read.
+    Stored,
+    /// No memory, no random numbers, or the thread died.
+    System,
+}
+
+impl fmt::Display for HashError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Busy => "too many passwords are waiting to be checked; try again",
+            Self::Settings => "the settings for password hashes are outside what argon2id and SCRAM allow",
+            Self::Stored => "the stored password hash can't be read",
+            Self::System => "the machine could not compute a password hash (memory, random numbers or threads)",
+        })
+    }
+}
+
+impl std::error::Error for HashError {}
+
+/// The pool. One per process, shared by every session.
+pub struct Hasher {
+    argon2: Argon2<'static>,
+    scram_iterations: u32,
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    stranger: String,
+}
+
+/// A turn in the pool. Work runs only with one, and the turn lasts until the work ends, even when its caller is gone.
+pub(super) struct Turn<'pool> {
+    pool: &'pool Hasher,
+    permit: OwnedSemaphorePermit,
+}
+
+/// What runs inside a turn.
+pub(super) struct Bench {
+    argon2: Argon2<'static>,
+}
+
+impl Hasher {
+    pub fn new(settings: HashSettings) -> Result<Self, HashError> {
+        let params = Params::new(settings.memory_kibibytes, settings.passes, settings.lanes, None)
+            .map_err(|_| HashError::Settings)?;
+        // RFC 7677 section 4: at least 4096 rounds.
+        if settings.scram_iterations < 4096 || settings.concurrent == 0 {
+            return Err(HashError::Settings);
+        }
+        Ok(Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            scram_iterations: settings.scram_iterations,
+            permits: Arc::new(Semaphore::new(settings.concurrent)),
+            waiting: AtomicUsize::new(0),
+            waiting_max: settings.waiting_max,
+            stranger: stranger(settings)?,
+        })
+    }
+
+    pub(super) fn scram_iterations(&self) -> u32 {
+        self.scram_iterations
+    }
+
+    /// A hash that no password has, and that costs what a real one does: for accounts that do not exist.
+    pub(super) fn stranger(&self) -> &str {
+        &self.stranger
+    }
+
+    /// Waits for a turn, or is refused when too many wait already.
+    pub(super) async fn turn(&self) -> Result<Turn<'_>, HashError> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(Turn { pool: self, permit });
+        }
+        let _waiting = Waiting::enter(&self.waiting, self.waiting_max)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| HashError::System)?;
+        Ok(Turn { pool: self, permit })
+    }
+}
+
+impl Turn<'_> {
+    /// Runs on a blocking thread. When the caller stops waiting, the work goes on, and the turn with it: otherwise a
+    /// peer that hangs up quickly could have more hashes computed than the pool allows.
+    pub(super) async fn run<Output: Send + 'static>(
+        self,
+        work: impl FnOnce(&Bench) -> Output + Send + 'static,
+    ) -> Result<Output, HashError> {
+        let bench = Bench { argon2: self.pool.argon2.clone() };
+        let permit = self.permit;
+        let task = tokio::task::spawn_blocking(move || {
+            let output = work(&bench);
+            drop(permit);
+            output
+        });
+        task.await.map_err(|_| HashError::System)
+    }
+}
+
+impl Bench {
+    /// A PHC string with a fresh salt.
+    pub(super) fn hash(&self, password: &Password) -> Result<String, HashError> {
+        match self.argon2.hash_password(password.as_bytes()) {
+            Ok(hash) => Ok(hash.to_string()),
+            Err(_) => Err(HashError::System),
+        }
+    }
+
+    /// With the parameters written in the stored hash, so that changed settings leave old passwords valid.
+    pub(super) fn verify(&self, password: &Password, stored: &str) -> Result<bool, HashError> {
+        let stored = PasswordHash::new(stored).map_err(|_| HashError::Stored)?;
+        match self.argon2.verify_password(password.as_bytes(), &stored) {
+            Ok(()) => Ok(true),
+            Err(password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(password_hash::Error::OutOfMemory | password_hash::Error::RngFailure) => Err(HashError::System),
+            Err(_) => Err(HashError::Stored),
+        }
+    }
+}
+
+/// One place in the queue; given back also when the caller is dropped while waiting.
+struct Waiting<'pool>(&'pool AtomicUsize);
+
+impl<'pool> Waiting<'pool> {
+    fn enter(count: &'pool AtomicUsize, waiting_max: usize) -> Result<Self, HashError> {
+        let entered = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
+            (waiting < waiting_max).then_some(waiting + 1)
+        });
+        entered.map(|_| Self(count)).map_err(|_| HashError::Busy)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Written rather than computed: random octets are as unlikely to be anybody's hash, and starting costs nothing.
+fn stranger(settings: HashSettings) -> Result<String, HashError> {
+    let mut random = [0; 16 + 32];
+    getrandom::fill(&mut random).map_err(|_| HashError::System)?;
+    let (salt, output) = random.split_at(16);
+    Ok(format!(
+        "$argon2id$v=19$m={},t={},p={}${}${}",
+        settings.memory_kibibytes,
+        settings.passes,
+        settings.lanes,
+        STANDARD_NO_PAD.encode(salt),
+        STANDARD_NO_PAD.encode(output)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: HashSettings = HashSettings {
+        memory_kibibytes: 64,
+        passes: 1,
+        lanes: 1,
+        concurrent: 1,
+        waiting_max: 1,
+        scram_iterations: 4096,
+    };
+
+    fn password(text: &str) -> Password {
+        Password::prepare(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn hashes_verify_and_are_salted() {
+        let pool = Hasher::new(CHEAP).unwrap();
+        let hash = pool.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().unwrap();
+        let again = pool.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().unwrap();
+        assert_ne!(hash, again);
+        assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
+        let stranger = pool.stranger().to_owned();
+        pool.turn()
+            .await
+            .unwrap()
+            .run(move |bench| {
+                assert_eq!(bench.verify(&password("Secret123"), &hash), Ok(true));
+                assert_eq!(bench.verify(&password("Secret124"), &hash), Ok(false));
+                assert_eq!(bench.verify(&password("Secret123"), &stranger), Ok(false));
+                assert_eq!(bench.verify(&password("Secret123"), "{PLAIN}Secret123"), Err(HashError::Stored));
+                assert_eq!(bench.verify(&password("Secret123"), ""), Err(HashError::Stored));
+            })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_other_settings_still_verifies() {
+        let old = Hasher::new(HashSettings { memory_kibibytes: 32, passes: 3, ..CHEAP }).unwrap();
+        let hash = old.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().unwrap();
+        let new = Hasher::new(CHEAP).unwrap();
+        let verified = new.turn().await.unwrap().run(move |bench| bench.verify(&password("Secret123"), &hash)).await;
+        assert_eq!(verified, Ok(Ok(true)));
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_the_queue_is_full_is_told() {
+        let pool = Hasher::new(CHEAP).unwrap();
+        let running = pool.turn().await.unwrap();
+        let mut waiting = std::pin::pin!(pool.turn());
+        assert!(futures_poll(waiting.as_mut()).is_none());
+        assert_eq!(pool.turn().await.err(), Some(HashError::Busy));
+        drop(running);
+        let next = waiting.await.unwrap();
+        assert_eq!(pool.waiting.load(Ordering::SeqCst), 0);
+        drop(next);
+        assert!(pool.turn().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_keeps_its_turn_until_the_work_is_done() {
+        let pool = Hasher::new(CHEAP).unwrap();
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let turn = pool.turn().await.unwrap();
+        {
+            let mut work = std::pin::pin!(turn.run(move |_| wait.recv()));
+            assert!(futures_poll(work.as_mut()).is_none());
+        }
+        assert_eq!(pool.permits.available_permits(), 0);
+        release.send(()).unwrap();
+        assert!(pool.turn().await.is_ok());
+    }
+
+    /// One poll with a waker that does nothing.
+    fn futures_poll<Output>(future: std::pin::Pin<&mut impl Future<Output = Output>>) -> Option<Output> {
+        match future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn impossible_settings_are_refused() {
+        for settings in [
+            HashSettings { memory_kibibytes: 1, ..CHEAP },
+            HashSettings { passes: 0, ..CHEAP },
+            HashSettings { scram_iterations: 4095, ..CHEAP },
+            HashSettings { concurrent: 0, ..CHEAP },
+        ] {
+            assert_eq!(Hasher::new(settings).err(), Some(HashError::Settings));
+        }
+        assert!(Hasher::new(HashSettings::default()).is_ok());
+    }
+}
