@@ -1,1 +1,3 @@
 //! Layer 3: SMTP, submission and LMTP.
+
+pub mod proto;

@@ -5,6 +5,18 @@
 pub const LOCAL_PART_OCTETS_MAX: usize = 64;
 /// RFC 5321 section 4.5.3.1.2 allows 255, of which DNS can use 253.
 pub const DOMAIN_NAME_OCTETS_MAX: usize = 253;
+/// RFC 3461 section 4.2 and section 4.4: ORCPT and ENVID as written.
+pub const ORCPT_OCTETS_MAX: usize = 500;
+pub const ENVID_OCTETS_MAX: usize = 100;
+/// The name in EHLO; RFC 5321 section 4.5.3.1.2.
+pub const CLIENT_NAME_OCTETS_MAX: usize = 255;
+/// RFC 5321 section 4.5.3.1.5, line end included.
+pub const REPLY_LINE_OCTETS_MAX: usize = 512;
+/// Lines of a reply we write: a text somebody gave for a refusal may be long.
+pub const REPLY_LINES_WRITTEN_MAX: usize = 32;
+/// Lines and octets of a reply we read.
+pub const REPLY_LINES_MAX: usize = 128;
+pub const REPLY_READ_OCTETS_MAX: usize = 64 * 1024;
 /// Octets of a mailbox name in UTF-8; modified UTF-7 at its worst still fits a line.
 pub const MAILBOX_NAME_OCTETS_MAX: usize = 1024;
 /// Levels of a mailbox name.
