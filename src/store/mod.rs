@@ -1,1 +1,199 @@
-//! Layer 1: everything that is remembered.
+//! Everything that is remembered: one database, one writer with group commit, a few readers.
+//!
+//! A method is a whole transaction, in mail words, with all its input first; SQL and transaction handles never leave this
+//! module. A write is answered when it is on the disk. Methods are written once over [`tx::Tx`], in the SQL that SQLite
+//! and PostgreSQL share; `sqlite/` is the only place that names the engine. What this module will not do: decide anything
+//! about mail, or hold anything open while a client is written to.
+//!
+//! | file | remembers |
+//! |---|---|
+//! | `directory_changes`, `directory_reads` | domains, accounts, addresses and their switches, as one graph |
+//! | `credentials` | password hashes, SCRAM keys, app passwords |
+//! | `scripts` | Sieve scripts with their versions, compiled and personal |
+//! | `mailboxes`, `pages`, `messages`, `flags`, `expunge` | mailboxes and what lies in them |
+//! | `bodies` | octets, what IMAP wants to know of them, search text |
+//! | `deposit` | one delivery: bodies, filings, sends, memories, ledger in one transaction |
+//! | `sends`, `memory`, `ledger`, `keys`, `settings` | the queue, who was answered, what was decided, DKIM, the rest |
+//! | `verify`, `backup`, `upkeep` | checks, copies, removal of what nobody names |
+
+mod backup;
+mod bodies;
+mod deposit;
+mod directory_changes;
+mod directory_reads;
+mod engine;
+mod error;
+mod expunge;
+mod flags;
+mod keys;
+mod ledger;
+mod lock;
+mod mailboxes;
+mod memory;
+mod messages;
+mod migrations;
+mod pages;
+mod readers;
+mod scripts;
+mod sends;
+mod settings;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod upkeep;
+mod verify;
+mod writer;
+
+pub use backup::restore;
+pub use bodies::{BodyIndex, BodyRecord, BodyView, Chunk, NewBody, Packing, chunks_of};
+pub use deposit::{BodyChoice, Deposit, Deposited, Filed, Filing, FilingPlace};
+pub use directory_changes::{Credentials, DirectoryChange, NewAccount, NewDomain, ParkReason};
+pub use directory_reads::{
+    AccountRecord, AccountState, AddressRecord, Directory, DomainKind, DomainRecord, Names, TargetState,
+};
+pub use engine::Progress;
+pub use error::{StoreError, Thing};
+pub use flags::{FlagChange, FlagOutcome, FlagVerb};
+pub use keys::{DkimAlgorithm, DkimKey, DkimKeyState};
+pub use ledger::{LedgerEntry, LedgerFilter, LedgerRecord};
+pub use mailboxes::{MailboxRecord, NewMailbox};
+pub use memory::{Answered, Duplicate};
+pub use messages::{Changes, CopyOutcome};
+pub use pages::{ENTRIES_PER_PAGE, Entry};
+pub use scripts::{CompiledRecord, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
+pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState};
+pub use verify::{Finding, verify_file};
+
+use crate::types::{AccountId, Clock, MailboxId, ModSeq};
+use engine::Engine;
+use lock::DirectoryLock;
+use readers::Readers;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use tx::Tx;
+use writer::Writer;
+
+/// The database's name in the data directory.
+pub const DATABASE_FILE: &str = "mail.db";
+
+/// A mailbox in which something was committed. A hint: `changes_since` is the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    pub account: AccountId,
+    pub mailbox: MailboxId,
+    pub modseq: ModSeq,
+}
+
+type Observer = Arc<dyn Fn(&[Touched]) + Send + Sync>;
+type Observers = Arc<RwLock<Vec<Observer>>>;
+
+/// The open store. Clones share it; the last one to go finishes what is queued and frees the directory.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    // Dropped in this order: no new checkpoint, queued writes done, readers gone, then the directory is free.
+    _upkeep: upkeep::Checkpointer,
+    writer: Writer,
+    readers: Readers,
+    engine: Arc<dyn Engine>,
+    clock: Arc<dyn Clock>,
+    observers: Observers,
+    directory: PathBuf,
+    _lock: Option<DirectoryLock>,
+}
+
+impl Store {
+    /// Opens the data directory, making it and its database if they are not there, and brings it to the newest shape.
+    pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        make_directory(directory)?;
+        let lock = DirectoryLock::take(directory)?;
+        backup::finish_interrupted_restore(directory)?;
+        let engine = sqlite::Sqlite::at(&directory.join(DATABASE_FILE));
+        Self::open_engine(Arc::new(engine), directory, Some(lock), clock)
+    }
+
+    fn open_engine(
+        engine: Arc<dyn Engine>,
+        directory: &Path,
+        lock: Option<DirectoryLock>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let mut session = engine.writer()?;
+        migrations::migrate(engine.as_ref(), session.as_mut())?;
+        let observers = Observers::default();
+        let told = Arc::clone(&observers);
+        let writer = Writer::start(
+            session,
+            Arc::new(move |touched: &[Touched]| {
+                for observer in told.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                    observer(touched);
+                }
+            }),
+        )?;
+        let readers = Readers::start(engine.as_ref())?;
+        Ok(Self(Arc::new(Inner {
+            _upkeep: upkeep::Checkpointer::start(Arc::clone(&engine))?,
+            writer,
+            readers,
+            engine,
+            clock,
+            observers,
+            directory: directory.to_owned(),
+            _lock: lock,
+        })))
+    }
+
+    /// Called after each commit with what was touched, on the writer's thread: be quick, never block, never call back.
+    pub fn observe(&self, observer: impl Fn(&[Touched]) + Send + Sync + 'static) {
+        self.0.observers.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(observer));
+    }
+
+    pub fn directory_path(&self) -> &Path {
+        &self.0.directory
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// `octets`: roughly how much the job writes, so that a batch stays within `COMMIT_OCTETS_MAX`.
+    async fn write<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.0.writer.write(octets, work).await
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.0.readers.read(work).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// For callers on threads of their own, such as a running script's host. Must not be called on a network thread.
+    fn read_blocking<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.0.readers.read(work).blocking_recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// The data directory holds everybody's mail: nobody but its owner may look inside.
+fn make_directory(directory: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if directory.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| StoreError::ReadOnly(format!("{}: {error}", directory.display())))
+}

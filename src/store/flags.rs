@@ -1,0 +1,104 @@
+//! Flags of messages, changed by UID; a change of 20,000 messages rewrites some 160 pages.
+
+use super::mailboxes::{self, Count};
+use super::messages::pages_from;
+use super::pages::{Entry, pack};
+use super::{Store, StoreError, Thing, Touched};
+use crate::types::{Flags, MailboxId, ModSeq, Uid, UidSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagVerb {
+    Add,
+    Remove,
+    Replace,
+}
+
+#[derive(Clone, Debug)]
+pub struct FlagChange {
+    pub uids: UidSet,
+    pub verb: FlagVerb,
+    pub flags: Flags,
+    pub keywords: Vec<String>,
+    /// RFC 7162 section 3.1.3: messages changed after this are left alone and reported.
+    pub unchanged_since: Option<ModSeq>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlagOutcome {
+    /// Every message that was named and exists, as it is now, also where nothing changed.
+    pub entries: Vec<Entry>,
+    /// Those that `unchanged_since` protected.
+    pub modified: UidSet,
+    pub modseq: Option<ModSeq>,
+}
+
+impl Store {
+    pub async fn change_flags(&self, mailbox: MailboxId, change: FlagChange) -> Result<FlagOutcome, StoreError> {
+        self.write(64 * 1024, move |tx| {
+            let mut record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
+            // Removing a keyword the mailbox does not know must not teach it.
+            let known: Vec<String> = match change.verb {
+                FlagVerb::Remove => {
+                    change.keywords.iter().filter(|name| record.keyword(name).is_some()).cloned().collect()
+                }
+                _ => change.keywords.clone(),
+            };
+            let flags = change.flags.with(mailboxes::keyword_flags(tx, &mut record, &known)?);
+            apply(tx, &record, &change, flags)
+        })
+        .await
+    }
+}
+
+fn apply(
+    tx: &mut super::tx::Tx<'_>,
+    mailbox: &mailboxes::MailboxRecord,
+    change: &FlagChange,
+    flags: Flags,
+) -> Result<FlagOutcome, StoreError> {
+    let mut outcome = FlagOutcome::default();
+    let mut count = Count::default();
+    let Some((first, _)) = change.uids.ranges().first().copied() else { return Ok(outcome) };
+    let last = change.uids.ranges().last().map_or(0, |(_, last)| *last);
+    for (page, mut entries) in pages_from(tx, mailbox.id, Uid(first))? {
+        if entries.first().is_none_or(|entry| entry.uid.0 > last) {
+            break;
+        }
+        let mut page_changed = false;
+        for entry in entries.iter_mut().filter(|entry| change.uids.contains(entry.uid)) {
+            if change.unchanged_since.is_some_and(|since| entry.modseq > since) {
+                outcome.modified.insert(entry.uid);
+                continue;
+            }
+            let after = match change.verb {
+                FlagVerb::Add => entry.flags.with(flags),
+                FlagVerb::Remove => entry.flags.without(flags),
+                FlagVerb::Replace => flags,
+            };
+            if after != entry.flags {
+                let modseq = match outcome.modseq {
+                    Some(modseq) => modseq,
+                    None => mailboxes::next_modseq(tx, mailbox.account)?,
+                };
+                outcome.modseq = Some(modseq);
+                count.message(entry.flags, entry.octets, -1);
+                count.message(after, entry.octets, 1);
+                entry.flags = after;
+                entry.modseq = modseq;
+                page_changed = true;
+            }
+            outcome.entries.push(*entry);
+        }
+        if let Some(modseq) = outcome.modseq.filter(|_| page_changed) {
+            tx.execute(
+                "UPDATE page SET entries = ?2, highest_modseq = ?3 WHERE page_id = ?1",
+                &[page.into(), (&pack(&entries)).into(), modseq.into()],
+            )?;
+        }
+    }
+    if let Some(modseq) = outcome.modseq {
+        count.apply(tx, mailbox.id, modseq)?;
+        tx.touched.push(Touched { account: mailbox.account, mailbox: mailbox.id, modseq });
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,158 @@
+//! SQLite: connections and their settings, statements, backup. The only folder that names the driver.
+
+mod session;
+
+use super::engine::{Engine, Progress};
+use super::error::StoreError;
+use super::tx::Session;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use session::SqliteSession;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Statements kept prepared on each connection; the default of 16 would thrash.
+const STATEMENT_CACHE: usize = 160;
+/// 8 KiB: a page of 128 message entries fits one leaf without overflow.
+const PAGE_OCTETS: i64 = 8192;
+/// KiB of page cache of the writer, and of each reader.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
+const READER_CACHE_KIB: i64 = 8 * 1024;
+/// How long another program's lock is waited for before we say busy.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages copied in one step of a backup, so that the writer is held up for milliseconds only.
+const BACKUP_STEP_PAGES: i32 = 256;
+
+pub(crate) struct Sqlite {
+    path: PathBuf,
+}
+
+impl Sqlite {
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    fn open(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
+        let connection = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(|error| cause(&error))?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| cause(&error))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        Ok(connection)
+    }
+}
+
+fn pragma(connection: &Connection, name: &str, value: impl rusqlite::ToSql) -> Result<(), StoreError> {
+    connection.pragma_update(None, name, value).map_err(|error| cause(&error))
+}
+
+impl Engine for Sqlite {
+    fn writer(&self) -> Result<Box<dyn Session>, StoreError> {
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        // The page size counts only before the first table; WAL only after it.
+        pragma(&connection, "page_size", PAGE_OCTETS)?;
+        pragma(&connection, "journal_mode", "WAL")?;
+        // FULL: a commit is on the disk when it returns. NORMAL would be faster and lose acknowledged mail with the power.
+        pragma(&connection, "synchronous", "FULL")?;
+        pragma(&connection, "foreign_keys", true)?;
+        pragma(&connection, "cache_size", -WRITER_CACHE_KIB)?;
+        pragma(&connection, "temp_store", "MEMORY")?;
+        // A checkpoint thread does this off the writer; this is only the net beneath it.
+        pragma(&connection, "wal_autocheckpoint", 20_000)?;
+        pragma(&connection, "journal_size_limit", 64 * 1024 * 1024)?;
+        Ok(Box::new(SqliteSession::new(connection)))
+    }
+
+    fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        pragma(&connection, "query_only", true)?;
+        pragma(&connection, "cache_size", -READER_CACHE_KIB)?;
+        pragma(&connection, "mmap_size", 1_i64 << 32)?;
+        pragma(&connection, "temp_store", "MEMORY")?;
+        Ok(Box::new(SqliteSession::new(connection)))
+    }
+
+    fn version(&self, session: &mut dyn Session) -> Result<i64, StoreError> {
+        let mut version = 0;
+        session.query("PRAGMA user_version", &[], &mut |row| {
+            version = row.int(0)?;
+            Ok(std::ops::ControlFlow::Break(()))
+        })?;
+        Ok(version)
+    }
+
+    fn migrate(&self, session: &mut dyn Session, version: i64, sql: &'static str) -> Result<(), StoreError> {
+        for statement in super::migrations::statements(sql) {
+            session.execute(statement, &[])?;
+        }
+        session.execute(USER_VERSIONS.get(version_index(version)?).copied().unwrap_or(""), &[])?;
+        Ok(())
+    }
+
+    fn backup(&self, to: &Path, progress: Progress<'_>) -> Result<(), StoreError> {
+        let from = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // A snapshot held open makes the copy one moment's state without restarting at each foreign commit.
+        from.execute_batch("BEGIN; SELECT count(*) FROM setting;").map_err(|error| cause(&error))?;
+        let mut target = Connection::open(to).map_err(|error| cause(&error))?;
+        {
+            let backup = rusqlite::backup::Backup::new(&from, &mut target).map_err(|error| cause(&error))?;
+            loop {
+                let step = backup.step(BACKUP_STEP_PAGES).map_err(|error| cause(&error))?;
+                let state = backup.progress();
+                let all = u64::try_from(state.pagecount).unwrap_or(0);
+                progress(all - u64::try_from(state.remaining).unwrap_or(0), all);
+                match step {
+                    rusqlite::backup::StepResult::Done => break,
+                    rusqlite::backup::StepResult::More => {}
+                    _ => return Err(StoreError::Busy),
+                }
+            }
+        }
+        // One file, complete without a log beside it.
+        target.pragma_update(None, "journal_mode", "DELETE").map_err(|error| cause(&error))?;
+        target.close().map_err(|(_, error)| cause(&error))
+    }
+
+    fn integrity(&self, session: &mut dyn Session) -> Result<Vec<String>, StoreError> {
+        let mut findings = Vec::new();
+        for check in ["PRAGMA integrity_check", "PRAGMA foreign_key_check"] {
+            session.query(check, &[], &mut |row| {
+                let finding = row.text(0)?;
+                if finding != "ok" {
+                    findings.push(format!("{check}: {finding}"));
+                }
+                Ok(std::ops::ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(findings)
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(|error| cause(&error))
+    }
+}
+
+/// Pragmas take no parameters and statements are `'static`: one text per version we know.
+const USER_VERSIONS: [&str; 4] =
+    ["PRAGMA user_version = 1", "PRAGMA user_version = 2", "PRAGMA user_version = 3", "PRAGMA user_version = 4"];
+
+fn version_index(version: i64) -> Result<usize, StoreError> {
+    usize::try_from(version - 1)
+        .ok()
+        .filter(|index| *index < USER_VERSIONS.len())
+        .ok_or_else(|| StoreError::Damaged(format!("there is no migration {version}")))
+}
+
+/// The engine's error as one of our causes.
+fn cause(error: &rusqlite::Error) -> StoreError {
+    let text = error.to_string();
+    let Some(code) = error.sqlite_error() else { return StoreError::Damaged(text) };
+    // The extended code tells a full disk behind an I/O error on some systems apart; the primary code suffices elsewhere.
+    match code.code {
+        ErrorCode::DiskFull => StoreError::DiskFull,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy,
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => StoreError::ReadOnly(text),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Damaged(text),
+        ErrorCode::ConstraintViolation => StoreError::Damaged(text),
+        _ => StoreError::Io(text),
+    }
+}

@@ -1,0 +1,121 @@
+//! Work that nobody waits for: moving commits from the log into the database, removing what nobody names any more.
+
+use super::engine::Engine;
+use super::tx::Tx;
+use super::{Store, StoreError, bodies, mailboxes};
+use crate::types::{AccountId, BodyId, MailboxId, Timestamp};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Between two checkpoints.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(2);
+/// How long an orphan may still be read by a session that was sending it when the last copy went, in seconds.
+const ORPHAN_GRACE_SECONDS: i64 = 600;
+/// Bodies removed in one transaction.
+const PURGE_PIECE: u32 = 64;
+
+/// A thread that checkpoints, so that the writer seldom has to.
+pub(super) struct Checkpointer {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpointer {
+    pub(super) fn start(engine: Arc<dyn Engine>) -> Result<Self, StoreError> {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name("store-checkpoint".to_owned())
+            .spawn(move || {
+                while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECKPOINT_PAUSE) {
+                    if let Err(error) = engine.checkpoint() {
+                        // The log grows until the next one succeeds; nothing is lost by it.
+                        tracing::warn!(%error, "checkpoint failed");
+                    }
+                }
+            })
+            .map_err(|error| StoreError::Io(error.to_string()))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Store {
+    /// Removes bodies nobody has named for a while, in short transactions. Returns how many went.
+    pub async fn purge_orphans(&self) -> Result<u64, StoreError> {
+        let before = self.0.clock.now().plus_seconds(-ORPHAN_GRACE_SECONDS);
+        let mut removed = 0;
+        loop {
+            let piece = self.write(64 * 1024, move |tx| purge_piece(tx, before)).await?;
+            removed += piece;
+            if piece < u64::from(PURGE_PIECE) {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// Parked accounts whose time is over.
+    pub async fn overdue_accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+        let now = self.0.clock.now();
+        self.read(move |tx| {
+            tx.rows(
+                "SELECT account_id FROM account WHERE state = 'parked' AND parked_until <= ?1",
+                &[now.into()],
+                |row| Ok(AccountId(row.int(0)?)),
+            )
+        })
+        .await
+    }
+
+    /// Removes a parked account for good, mailbox by mailbox. What it holds meanwhile stays consistent.
+    pub async fn purge_account(&self, account: AccountId) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        loop {
+            let more = self.write(256 * 1024, move |tx| purge_account_piece(tx, account, now)).await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn purge_piece(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, StoreError> {
+    let orphans = tx.rows(
+        "SELECT body_id FROM orphan WHERE since <= ?1 ORDER BY body_id LIMIT ?2",
+        &[before.into(), PURGE_PIECE.into()],
+        |row| Ok(BodyId(row.int(0)?)),
+    )?;
+    for body in &orphans {
+        bodies::remove(tx, *body)?;
+    }
+    Ok(orphans.len() as u64)
+}
+
+/// One mailbox, or at the end the account itself. Returns whether there is more to do.
+fn purge_account_piece(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> Result<bool, StoreError> {
+    let parked =
+        tx.int("SELECT count(*) FROM account WHERE account_id = ?1 AND state = 'parked'", &[account.into()])?;
+    if parked != Some(1) {
+        return Ok(false);
+    }
+    let mailbox = tx.int("SELECT min(mailbox_id) FROM mailbox WHERE account_id = ?1", &[account.into()])?;
+    if let Some(mailbox) = mailbox.map(MailboxId) {
+        if let Some(record) = mailboxes::by_id(tx, mailbox)? {
+            super::expunge::empty_mailbox(tx, &record, now)?;
+            tx.execute("DELETE FROM mailbox WHERE mailbox_id = ?1", &[mailbox.into()])?;
+        }
+        return Ok(true);
+    }
+    let owner = format!("account:{account}");
+    tx.execute("DELETE FROM script WHERE owner = ?1", &[(&owner).into()])?;
+    tx.execute("DELETE FROM account WHERE account_id = ?1", &[account.into()])?;
+    Ok(false)
+}

@@ -1,0 +1,158 @@
+//! The one thread that writes: jobs queue up while a commit runs, then up to `COMMIT_JOBS_MAX` of them share the next.
+//!
+//! Each job runs in its own savepoint, so that one that is refused takes nothing of the others with it. Nobody is
+//! answered before the commit; the change feed speaks after it.
+
+use super::error::StoreError;
+use super::tx::{Begin, Session, Tx};
+use super::{Observer, Touched};
+use crate::types::limits::{COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX, WRITER_QUEUE_MAX};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the writer sees of a job: run it, then tell its caller how it ended.
+trait Job: Send {
+    fn octets(&self) -> usize;
+    /// Whether what it wrote is to stay.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct TypedJob<T, F> {
+    octets: usize,
+    work: Option<F>,
+    result: Option<Result<T, StoreError>>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for TypedJob<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+{
+    fn octets(&self) -> usize {
+        self.octets
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        // A panic is a fault of ours in one job; the thread, and with it the server's memory, must live on.
+        let result = catch_unwind(AssertUnwindSafe(|| work(tx)))
+            .unwrap_or_else(|_| Err(StoreError::Io("a store method panicked; what it did was undone".to_owned())));
+        let kept = result.is_ok();
+        self.result = Some(result);
+        kept
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            // What refused by itself keeps its own cause: nothing of it was to be committed.
+            (Err(_), Some(Err(own))) => Err(own),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => Err(StoreError::Closed),
+        };
+        // A caller who went away has no use for the answer; what was done stays done.
+        let _ = self.caller.send(result);
+    }
+}
+
+/// The handle on the thread. Dropping it lets the thread finish what is queued and end.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(session: Box<dyn Session>, observer: Observer) -> Result<Self, StoreError> {
+        let (queue, jobs) = mpsc::channel(WRITER_QUEUE_MAX);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(session, jobs, &observer))
+            .map_err(|error| StoreError::Io(error.to_string()))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Waits for a place in the queue, then for the commit.
+    pub(super) async fn write<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(TypedJob { octets, work: Some(work), result: None, caller });
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut session: Box<dyn Session>, mut jobs: mpsc::Receiver<Box<dyn Job>>, observer: &Observer) {
+    let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(COMMIT_JOBS_MAX);
+    while let Some(first) = jobs.blocking_recv() {
+        let mut octets = first.octets();
+        batch.push(first);
+        // No waiting for more: whatever came in during the last commit is the batch.
+        while batch.len() < COMMIT_JOBS_MAX && octets < COMMIT_OCTETS_MAX {
+            let Ok(job) = jobs.try_recv() else { break };
+            octets += job.octets();
+            batch.push(job);
+        }
+        let (committed, touched) = commit(session.as_mut(), &mut batch);
+        if let Err(error) = &committed {
+            tracing::error!(%error, jobs = batch.len(), "commit failed; nothing of it was stored");
+        }
+        for job in batch.drain(..) {
+            job.answer(committed.clone());
+        }
+        if committed.is_ok() && !touched.is_empty() {
+            observer(&touched);
+        }
+    }
+}
+
+/// One transaction around all jobs of the batch.
+fn commit(session: &mut dyn Session, batch: &mut [Box<dyn Job>]) -> (Result<(), StoreError>, Vec<Touched>) {
+    let mut touched = Vec::new();
+    let done = session.begin(Begin::Write).and_then(|()| {
+        for job in batch.iter_mut() {
+            run_in_savepoint(session, job.as_mut(), &mut touched)?;
+        }
+        session.commit()
+    });
+    if done.is_err() {
+        session.rollback();
+    }
+    (done, touched)
+}
+
+fn run_in_savepoint(
+    session: &mut dyn Session,
+    job: &mut dyn Job,
+    touched: &mut Vec<Touched>,
+) -> Result<(), StoreError> {
+    session.savepoint()?;
+    let mut tx = Tx::new(session);
+    let kept = job.run(&mut tx);
+    let mut by_job = std::mem::take(&mut tx.touched);
+    // A full disk can end the whole transaction under the job; then nothing of the batch is there any more.
+    if !session.in_transaction() {
+        return Err(StoreError::DiskFull);
+    }
+    if kept {
+        touched.append(&mut by_job);
+        session.release()
+    } else {
+        session.rollback_to_savepoint()
+    }
+}
