@@ -63,12 +63,7 @@ enum State {
 impl Client {
     /// With the strongest of the mechanisms the server offers. On a connection without TLS that is never one that shows
     /// the password; whether to log in there at all is the caller's decision.
-    pub fn new(
-        offered: &[Mechanism],
-        name: &str,
-        password: &str,
-        security: &Security,
-    ) -> Result<Self, ClientError> {
+    pub fn new(offered: &[Mechanism], name: &str, password: &str, security: &Security) -> Result<Self, ClientError> {
         let (encrypted, binding) = match security {
             Security::Tls(binding) => (true, binding.clone()),
             Security::Plain => (false, ChannelBinding::none()),

@@ -154,7 +154,9 @@ fn domain_id(tx: &mut Tx<'_>, name: &Domain) -> Result<DomainId, StoreError> {
 }
 
 /// The columns a kind is kept in: split host, split port, alias target.
-fn kind_columns(tx: &mut Tx<'_>, kind: &DomainKind) -> Result<(Option<String>, Option<i64>, Option<i64>), StoreError> {
+type KindColumns = (Option<String>, Option<i64>, Option<i64>);
+
+fn kind_columns(tx: &mut Tx<'_>, kind: &DomainKind) -> Result<KindColumns, StoreError> {
     Ok(match kind {
         DomainKind::Authoritative => (None, None, None),
         DomainKind::Split { host, port } => (Some(host.clone()), Some(i64::from(*port)), None),
