@@ -25,6 +25,25 @@ pub const MAILBOX_DEPTH_MAX: usize = 20;
 pub const MIME_DEPTH_MAX: usize = 50;
 /// Parts of one message that get a structure of their own; the rest is opaque text of the last multipart.
 pub const MIME_PARTS_MAX: usize = 10_000;
+/// Octets of a MIME boundary. RFC 2046 section 5.1.1 allows 70; some mailers need more.
+pub const BOUNDARY_OCTETS_MAX: usize = 256;
+/// Octets of one header field that are looked into; the rest of it is stored, sent on and otherwise ignored.
+pub const FIELD_OCTETS_READ_MAX: usize = 1024 * 1024;
+/// Octets of one header section that Sieve scripts see.
+pub const SCRIPT_HEADER_OCTETS_MAX: usize = 1024 * 1024;
+/// Parameters of one Content-Type or Content-Disposition.
+pub const MIME_PARAMETERS_MAX: usize = 200;
+/// Addresses of one message's ENVELOPE field.
+pub const ENVELOPE_ADDRESSES_MAX: usize = 10_000;
+/// Octets of a ready-made ENVELOPE, and of a BODYSTRUCTURE, after which everything optional is NIL.
+pub const ENVELOPE_OCTETS_MAX: usize = 256 * 1024;
+pub const BODYSTRUCTURE_OCTETS_MAX: usize = 1024 * 1024;
+/// Message identifiers that are taken out of one References field; the first and the newest are the ones that thread.
+pub const REFERENCES_MAX: usize = 200;
+/// Octets of decoded text of one message that SEARCH looks through without reading the message itself.
+pub const SEARCH_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// Characters of a preview (RFC 8970 section 3.2).
+pub const PREVIEW_CHARACTERS_MAX: usize = 256;
 /// A message's octets, and what SIZE, APPENDLIMIT and LMTP announce. Must stay below 4 GiB: sizes are 32 bits in pages.
 pub const MESSAGE_OCTETS_MAX: u64 = 50 * 1024 * 1024;
 /// A piece of a stored body: what one read holds in memory.
