@@ -7,7 +7,7 @@
 
 use super::scram::{KEY_OCTETS, KeyPair};
 use crate::telemetry::Secret;
-use crate::types::limits::{APP_PASSWORD_LABEL_CHARACTERS_MAX, APP_PASSWORDS_PER_ACCOUNT_MAX};
+use crate::types::limits::APP_PASSWORD_LABEL_CHARACTERS_MAX;
 use std::fmt;
 
 /// Without i, l, o, 0 and 1, which look like each other.
@@ -18,7 +18,7 @@ const GROUP_CHARACTERS: usize = 4;
 // log2(31) is more than 4.9: 20 characters are 98 bits, where 80 would do.
 const _: () = assert!(GROUPS * GROUP_CHARACTERS * 49 / 10 >= 80);
 
-/// Why a label is none, or no further password is made.
+/// Why a label is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabelError {
     Empty,
@@ -88,11 +88,6 @@ pub(super) fn stored_form(keys: &KeyPair) -> Vec<u8> {
 pub(super) fn from_stored_form(octets: &[u8]) -> Option<KeyPair> {
     let (stored_key, server_key) = octets.split_at_checked(KEY_OCTETS)?;
     Some(KeyPair { stored_key: stored_key.try_into().ok()?, server_key: server_key.try_into().ok()? })
-}
-
-/// Whether an account with so many may have another one.
-pub(super) fn may_have_another(count: usize) -> bool {
-    count < APP_PASSWORDS_PER_ACCOUNT_MAX
 }
 
 /// Random letters of the alphabet, each as likely as the others.

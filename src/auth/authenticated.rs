@@ -8,7 +8,6 @@ use crate::types::{AccountId, Address};
 pub struct Authenticated {
     account: AccountId,
     address: Address,
-    generation: u64,
     logged_in: Login,
 }
 
@@ -23,15 +22,22 @@ pub(super) struct Login {
     pub(super) app_password: Option<String>,
 }
 
+impl Login {
+    /// With his own password: an app password is for one program's mail, not for the server.
+    fn is_administrator(&self) -> bool {
+        self.administrator && self.app_password.is_none()
+    }
+}
+
 impl Authenticated {
     /// For one's own mail.
     pub(super) fn owner(login: Login) -> Self {
-        Self { account: login.account, address: login.address.clone(), generation: login.generation, logged_in: login }
+        Self { account: login.account, address: login.address.clone(), logged_in: login }
     }
 
-    /// For somebody else's; that the login is an administrator's was checked by the caller, and again here.
-    pub(super) fn acting_for(login: Login, account: AccountId, address: Address, generation: u64) -> Option<Self> {
-        login.administrator.then_some(Self { account, address, generation, logged_in: login })
+    /// For somebody else's, which only an administrator may.
+    pub(super) fn acting_for(login: Login, account: AccountId, address: Address) -> Option<Self> {
+        login.is_administrator().then_some(Self { account, address, logged_in: login })
     }
 
     /// The account whose mail this session is about.
@@ -49,10 +55,9 @@ impl Authenticated {
         (self.logged_in.account != self.account).then_some(&self.logged_in.address)
     }
 
-    /// Whether whoever logged in is an administrator and used his own password: an app password is for one program's
-    /// mail, not for the server.
+    /// Whether whoever logged in is an administrator.
     pub fn is_administrator(&self) -> bool {
-        self.logged_in.administrator && self.logged_in.app_password.is_none()
+        self.logged_in.is_administrator()
     }
 
     pub fn mechanism(&self) -> Mechanism {
@@ -72,19 +77,7 @@ impl Authenticated {
         }
     }
 
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     pub(super) fn login(&self) -> &Login {
         &self.logged_in
-    }
-
-    /// For tests of sessions that have no store behind them.
-    #[cfg(test)]
-    pub(crate) fn for_tests(account: AccountId, address: &str) -> Self {
-        let address = Address::parse(address).unwrap();
-        let mechanism = Mechanism::Plain;
-        Self::owner(Login { account, address, generation: 1, administrator: false, mechanism, app_password: None })
     }
 }

@@ -4,6 +4,8 @@
 //! are busy. Memory is therefore bounded by what one hash takes times how many may run. Who may log in is decided elsewhere.
 
 use super::password::Password;
+use super::scram::KeyPair;
+use crate::telemetry::{Counter, Metrics};
 use crate::types::limits::{PASSWORD_HASHES_CONCURRENT, PASSWORD_HASHES_WAITING_MAX, SCRAM_ITERATIONS_DEFAULT};
 use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
@@ -68,13 +70,21 @@ impl fmt::Display for HashError {
 impl std::error::Error for HashError {}
 
 /// The pool. One per process, shared by every session.
-pub struct Hasher {
+pub(super) struct Hasher {
     argon2: Argon2<'static>,
     scram_iterations: u32,
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     waiting_max: usize,
     stranger: String,
+    work: Work,
+}
+
+/// How many hashes were computed, for the metrics.
+#[derive(Clone)]
+struct Work {
+    argon2: Arc<Counter>,
+    pbkdf2: Arc<Counter>,
 }
 
 /// A turn in the pool. Work runs only with one, and the turn lasts until the work ends, even when its caller is gone.
@@ -86,10 +96,11 @@ pub(super) struct Turn<'pool> {
 /// What runs inside a turn.
 pub(super) struct Bench {
     argon2: Argon2<'static>,
+    work: Work,
 }
 
 impl Hasher {
-    pub fn new(settings: HashSettings) -> Result<Self, HashError> {
+    pub(super) fn new(settings: HashSettings, metrics: &Metrics) -> Result<Self, HashError> {
         let params = Params::new(settings.memory_kibibytes, settings.passes, settings.lanes, None)
             .map_err(|_| HashError::Settings)?;
         // RFC 7677 section 4: at least 4096 rounds.
@@ -103,6 +114,7 @@ impl Hasher {
             waiting: AtomicUsize::new(0),
             waiting_max: settings.waiting_max,
             stranger: stranger(settings)?,
+            work: Work { argon2: hashes(metrics, "argon2id"), pbkdf2: hashes(metrics, "pbkdf2") },
         })
     }
 
@@ -128,25 +140,22 @@ impl Hasher {
 
 impl Turn<'_> {
     /// Runs on a blocking thread. When the caller stops waiting, the work goes on, and the turn with it: otherwise a
-    /// peer that hangs up quickly could have more hashes computed than the pool allows.
+    /// peer that hangs up quickly could have more hashes computed than the pool allows. Otherwise the turn lasts until
+    /// the caller lets go of it, having drawn his conclusions before the next one starts.
     pub(super) async fn run<Output: Send + 'static>(
         self,
         work: impl FnOnce(&Bench) -> Output + Send + 'static,
-    ) -> Result<Output, HashError> {
-        let bench = Bench { argon2: self.pool.argon2.clone() };
+    ) -> Result<(Output, OwnedSemaphorePermit), HashError> {
+        let bench = Bench { argon2: self.pool.argon2.clone(), work: self.pool.work.clone() };
         let permit = self.permit;
-        let task = tokio::task::spawn_blocking(move || {
-            let output = work(&bench);
-            drop(permit);
-            output
-        });
-        task.await.map_err(|_| HashError::System)
+        tokio::task::spawn_blocking(move || (work(&bench), permit)).await.map_err(|_| HashError::System)
     }
 }
 
 impl Bench {
     /// A PHC string with a fresh salt.
     pub(super) fn hash(&self, password: &Password) -> Result<String, HashError> {
+        self.work.argon2.increment();
         match self.argon2.hash_password(password.as_bytes()) {
             Ok(hash) => Ok(hash.to_string()),
             Err(_) => Err(HashError::System),
@@ -156,6 +165,7 @@ impl Bench {
     /// With the parameters written in the stored hash, so that changed settings leave old passwords valid.
     pub(super) fn verify(&self, password: &Password, stored: &str) -> Result<bool, HashError> {
         let stored = PasswordHash::new(stored).map_err(|_| HashError::Stored)?;
+        self.work.argon2.increment();
         match self.argon2.verify_password(password.as_bytes(), &stored) {
             Ok(()) => Ok(true),
             Err(password_hash::Error::PasswordInvalid) => Ok(false),
@@ -163,6 +173,15 @@ impl Bench {
             Err(_) => Err(HashError::Stored),
         }
     }
+
+    pub(super) fn scram_keys(&self, password: &Password, salt: &[u8], iterations: u32) -> KeyPair {
+        self.work.pbkdf2.increment();
+        KeyPair::derive(password, salt, iterations)
+    }
+}
+
+fn hashes(metrics: &Metrics, kind: &'static str) -> Arc<Counter> {
+    metrics.counter("posthouse_password_hashes_total", "Password hashes computed.", &[("kind", kind)])
 }
 
 /// One place in the queue; given back also when the caller is dropped while waiting.
@@ -217,15 +236,15 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_verify_and_are_salted() {
-        let pool = Hasher::new(CHEAP).unwrap();
-        let hash = pool.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().unwrap();
-        let again = pool.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().unwrap();
+        let pool = Hasher::new(CHEAP, &Metrics::new()).unwrap();
+        let hash = pool.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().0.unwrap();
+        let again =
+            pool.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().0.unwrap();
         assert_ne!(hash, again);
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
         let stranger = pool.stranger().to_owned();
-        pool.turn()
-            .await
-            .unwrap()
+        let turn = pool.turn().await.unwrap();
+        let checked = turn
             .run(move |bench| {
                 assert_eq!(bench.verify(&password("Secret123"), &hash), Ok(true));
                 assert_eq!(bench.verify(&password("Secret124"), &hash), Ok(false));
@@ -233,22 +252,22 @@ mod tests {
                 assert_eq!(bench.verify(&password("Secret123"), "{PLAIN}Secret123"), Err(HashError::Stored));
                 assert_eq!(bench.verify(&password("Secret123"), ""), Err(HashError::Stored));
             })
-            .await
-            .unwrap();
+            .await;
+        assert!(checked.is_ok());
     }
 
     #[tokio::test]
     async fn a_hash_of_other_settings_still_verifies() {
-        let old = Hasher::new(HashSettings { memory_kibibytes: 32, passes: 3, ..CHEAP }).unwrap();
-        let hash = old.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().unwrap();
-        let new = Hasher::new(CHEAP).unwrap();
+        let old = Hasher::new(HashSettings { memory_kibibytes: 32, passes: 3, ..CHEAP }, &Metrics::new()).unwrap();
+        let hash = old.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().0.unwrap();
+        let new = Hasher::new(CHEAP, &Metrics::new()).unwrap();
         let verified = new.turn().await.unwrap().run(move |bench| bench.verify(&password("Secret123"), &hash)).await;
-        assert_eq!(verified, Ok(Ok(true)));
+        assert_eq!(verified.unwrap().0, Ok(true));
     }
 
     #[tokio::test]
     async fn who_comes_when_the_queue_is_full_is_told() {
-        let pool = Hasher::new(CHEAP).unwrap();
+        let pool = Hasher::new(CHEAP, &Metrics::new()).unwrap();
         let running = pool.turn().await.unwrap();
         let mut waiting = std::pin::pin!(pool.turn());
         assert!(futures_poll(waiting.as_mut()).is_none());
@@ -262,7 +281,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_leaves_keeps_its_turn_until_the_work_is_done() {
-        let pool = Hasher::new(CHEAP).unwrap();
+        let pool = Hasher::new(CHEAP, &Metrics::new()).unwrap();
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let turn = pool.turn().await.unwrap();
         {
@@ -290,8 +309,8 @@ mod tests {
             HashSettings { scram_iterations: 4095, ..CHEAP },
             HashSettings { concurrent: 0, ..CHEAP },
         ] {
-            assert_eq!(Hasher::new(settings).err(), Some(HashError::Settings));
+            assert_eq!(Hasher::new(settings, &Metrics::new()).err(), Some(HashError::Settings));
         }
-        assert!(Hasher::new(HashSettings::default()).is_ok());
+        assert!(Hasher::new(HashSettings::default(), &Metrics::new()).is_ok());
     }
 }

@@ -64,14 +64,14 @@ pub enum Security {
 
 /// Whether passwords may cross this connection without encryption: only from networks the administrator listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plaintext {
+pub(super) enum Plaintext {
     Refused,
     Allowed,
 }
 
 /// What to offer on a connection. Nothing at all without TLS, SCRAM neither: a login that succeeds there would leave the
 /// mail itself readable on the way.
-pub fn offered(security: &Security, plaintext: Plaintext) -> &'static [Mechanism] {
+pub(super) fn offered(security: &Security, plaintext: Plaintext) -> &'static [Mechanism] {
     match (security, plaintext) {
         (Security::Tls(binding), _) if !binding.is_empty() => &Mechanism::ALL,
         (Security::Tls(_), _) | (Security::Plain, Plaintext::Allowed) => &Mechanism::ALL[1..],

@@ -18,6 +18,7 @@
 
 mod backup;
 mod bodies;
+mod credentials;
 mod deposit;
 mod directory_changes;
 mod directory_reads;
@@ -47,6 +48,7 @@ mod writer;
 
 pub use backup::restore;
 pub use bodies::{BodyIndex, BodyRecord, BodyView, Chunk, NewBody, Packing, chunks_of};
+pub use credentials::{AppPasswordRecord, LoginRecord};
 pub use deposit::{BodyChoice, Deposit, Deposited, Filed, Filing, FilingPlace};
 pub use directory_changes::{Credentials, DirectoryChange, NewAccount, NewDomain, ParkReason};
 pub use directory_reads::{

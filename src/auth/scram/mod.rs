@@ -13,22 +13,14 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 
 /// Octets of every key, signature and proof: SHA-256's.
-pub const KEY_OCTETS: usize = 32;
+pub(super) const KEY_OCTETS: usize = 32;
 pub(super) type Key = [u8; KEY_OCTETS];
 
 /// What one password becomes under one salt and one number of rounds.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeyPair {
+pub(super) struct KeyPair {
     pub stored_key: [u8; KEY_OCTETS],
     pub server_key: [u8; KEY_OCTETS],
-}
-
-/// A password's keys with all that is needed to derive them again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScramKeys {
-    pub salt: Vec<u8>,
-    pub iterations: u32,
-    pub keys: KeyPair,
 }
 
 impl KeyPair {
