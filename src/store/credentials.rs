@@ -30,6 +30,13 @@ pub struct AppPasswordRecord {
     pub last_used: Option<Timestamp>,
 }
 
+/// With them, passwords can be guessed at any speed: a log must not have them.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Credentials(…)")
+    }
+}
+
 /// Never shows the hash.
 impl fmt::Debug for AppPasswordRecord {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

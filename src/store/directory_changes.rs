@@ -12,8 +12,8 @@ pub struct NewDomain {
     pub catch_all: Option<Address>,
 }
 
-/// What is stored of a password: never the password.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is stored of a password: never the password. Its `Debug` shows nothing of it, see `credentials`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// PHC string.
     pub argon2: String,
@@ -262,8 +262,10 @@ fn set_account(
     quota_octets: Option<u64>,
 ) -> Result<(), StoreError> {
     let id = live_id(tx, address)?;
+    // Who was an administrator when he logged in is one until the generation moves.
     tx.execute(
-        "UPDATE account SET display_name = ?2, first_name = ?3, last_name = ?4, administrator = ?5, quota_octets = ?6
+        "UPDATE account SET display_name = ?2, first_name = ?3, last_name = ?4, administrator = ?5, quota_octets = ?6,
+                credential_generation = credential_generation + CASE WHEN administrator = ?5 THEN 0 ELSE 1 END
          WHERE account_id = ?1",
         &[
             id.into(),

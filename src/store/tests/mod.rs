@@ -2,5 +2,6 @@
 
 mod contract;
 mod crash;
+mod credentials;
 mod faulty;
 mod world;
