@@ -4,3 +4,5 @@
 //! `view` holds what one client was told of its mailbox. None of these four does I/O or knows the others' insides.
 
 pub mod framing;
+pub mod grammar;
+mod utf7;
