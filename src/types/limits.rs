@@ -157,3 +157,20 @@ pub const LOGIN_FAILURES_COUNTED_MAX: usize = 50_000;
 pub const LOGIN_NETWORKS_KNOWN_MAX: usize = 50_000;
 /// Seconds between two notes of when an app password was last used: a write per login would cost more than the login.
 pub const APP_PASSWORD_USED_NOTE_SECONDS: i64 = 60 * 60;
+/// Octets of input one connection may hold before its session has taken any.
+pub const INPUT_OCTETS_MAX: usize = 64 * 1024;
+/// What an idle connection keeps of that.
+pub const INPUT_OCTETS_IDLE: usize = 1024;
+/// Output at which a session should stop composing and let it be written.
+pub const OUTPUT_OCTETS_HIGH_WATER: usize = 64 * 1024;
+/// Octets of an over-long line that are read over before the connection ends.
+pub const LINE_OCTETS_SKIPPED_MAX: usize = 1024 * 1024;
+/// What a closing connection still reads, so that its last reply is not lost in a reset.
+pub const LINGER_OCTETS_MAX: usize = 256 * 1024;
+pub const LINGER_SECONDS: u64 = 2;
+/// Octets of a PROXY protocol header of version 1 (its specification's section 2.1), and of version 2 with its additions.
+pub const PROXY_LINE_OCTETS_MAX: usize = 107;
+pub const PROXY_BINARY_OCTETS_MAX: usize = 2048;
+pub const PROXY_HEADER_SECONDS: u64 = 5;
+/// Connections the machine holds for us until we take them.
+pub const LISTEN_BACKLOG: i32 = 1024;

@@ -1,0 +1,155 @@
+//! TLS as the server: certificates out of PEM files, made on first start when there are none, replaced while running.
+//!
+//! One certificate for all services: clients are told one name. What is not here: ACME, client certificates.
+
+mod end_point;
+mod files;
+
+pub use files::Origin;
+
+use super::transport::Transport;
+use crate::types::Domain;
+use arc_swap::ArcSwap;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+#[derive(Debug)]
+pub enum TlsError {
+    /// The file can't be read or written.
+    File(PathBuf, io::Error),
+    /// The file holds no certificate or no private key in PEM.
+    Empty(PathBuf),
+    /// One of the pair is there and the other is not; making a new pair would destroy somebody's key.
+    Half {
+        present: PathBuf,
+        missing: PathBuf,
+    },
+    /// Certificate and key are unusable together.
+    Unusable(PathBuf, rustls::Error),
+    SelfSigned(rcgen::Error),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file, error) => write!(formatter, "{}: {error}", file.display()),
+            Self::Empty(file) => write!(formatter, "{}: nothing usable in PEM form is in it", file.display()),
+            Self::Half { present, missing } => write!(
+                formatter,
+                "{} is there and {} is not: bring the missing one, or remove the other to have a new pair made",
+                present.display(),
+                missing.display()
+            ),
+            Self::Unusable(file, error) => write!(formatter, "{}: not usable with its key: {error}", file.display()),
+            Self::SelfSigned(error) => write!(formatter, "a self-signed certificate could not be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+/// Cloning shares: a reload reaches every listener.
+#[derive(Clone)]
+pub struct TlsServer(Arc<ArcSwap<Loaded>>);
+
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// What `tls-server-end-point` binds to.
+    end_point: Option<Vec<u8>>,
+}
+
+/// What a session may want to know of its protection.
+#[derive(Clone)]
+pub struct TlsFacts {
+    /// As `Received` names it: `TLS1.3`.
+    pub version: &'static str,
+    pub cipher: String,
+    /// The name the client asked for.
+    pub server_name: Option<String>,
+    pub bindings: ChannelBindings,
+}
+
+/// What ties an authentication to this TLS session and no other.
+#[derive(Clone, Default)]
+pub struct ChannelBindings {
+    /// `tls-exporter` (RFC 9266), with TLS 1.3 only.
+    pub exporter: Option<[u8; 32]>,
+    /// `tls-server-end-point` (RFC 5929 section 4).
+    pub end_point: Option<Vec<u8>>,
+}
+
+impl TlsServer {
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(load(certificate, key)?))))
+    }
+
+    /// Makes a self-signed pair when neither file is there.
+    pub fn load_or_make(certificate: &Path, key: &Path, host: &Domain) -> Result<(Self, Origin), TlsError> {
+        let origin = files::make_if_missing(certificate, key, host)?;
+        Ok((Self::load(certificate, key)?, origin))
+    }
+
+    /// Sessions from now on get what the files hold now; when that can't be used, they get what they got before, and the
+    /// error says why.
+    pub fn reload(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
+        self.0.store(Arc::new(load(certificate, key)?));
+        Ok(())
+    }
+
+    pub(super) async fn accept(&self, transport: Transport) -> io::Result<(TlsStream<Transport>, TlsFacts)> {
+        let loaded = self.0.load_full();
+        let stream = TlsAcceptor::from(Arc::clone(&loaded.config)).accept(transport).await?;
+        let facts = facts(stream.get_ref().1, loaded.end_point.clone());
+        Ok((stream.into(), facts))
+    }
+}
+
+fn load(certificate: &Path, key: &Path) -> Result<Loaded, TlsError> {
+    let chain = files::read_certificates(certificate)?;
+    let private = files::read_key(key)?;
+    let end_point = chain.first().and_then(end_point::hash);
+    Ok(Loaded { config: Arc::new(server_config(certificate, chain, private)?), end_point })
+}
+
+fn server_config(
+    file: &Path,
+    chain: Vec<CertificateDer<'static>>,
+    key: rustls::pki_types::PrivateKeyDer<'static>,
+) -> Result<ServerConfig, TlsError> {
+    let unusable = |error| TlsError::Unusable(file.to_owned(), error);
+    // RFC 8996: nothing below TLS 1.2. The provider is named here, so that no default installed elsewhere changes it.
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    // Tickets instead of a session cache: phones reconnect all day, and this costs us no memory for them.
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
+    Ok(config)
+}
+
+fn facts(session: &ServerConnection, end_point: Option<Vec<u8>>) -> TlsFacts {
+    let is_tls13 = session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    // RFC 9266 section 4.2: with TLS 1.2 it is safe only with the extended master secret, and rustls does not say whether
+    // that was agreed.
+    let exporter = is_tls13
+        .then(|| session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok())
+        .flatten();
+    let suite = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
+    TlsFacts {
+        version: if is_tls13 { "TLS1.3" } else { "TLS1.2" },
+        cipher: suite.unwrap_or_default().replace("TLS13_", "TLS_"),
+        server_name: session.server_name().map(str::to_owned),
+        bindings: ChannelBindings { exporter, end_point },
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
