@@ -8,7 +8,7 @@ use super::deflate::Deflate;
 use super::error::NetError;
 use super::rate::{Timeouts, Transfer, earned};
 use super::shutdown::Shutdown;
-use super::tls::{ChannelBindings, TlsFacts, TlsServer};
+use super::tls::{TlsFacts, TlsServer};
 use super::transport::Transport;
 use crate::telemetry::SessionId;
 use crate::types::limits::{
@@ -140,10 +140,6 @@ impl Connection {
     /// None: not encrypted.
     pub fn tls(&self) -> Option<&TlsFacts> {
         self.tls.as_ref()
-    }
-
-    pub fn channel_bindings(&self) -> Option<&ChannelBindings> {
-        self.tls.as_ref().map(|facts| &facts.bindings)
     }
 
     /// The next line of at most `octets_max` without its end. See [`NetError::LineTooLong`] for longer ones. No line can

@@ -233,7 +233,7 @@ async fn start_tls_upgrades_and_refuses_what_came_before_it() {
     upgraded.unwrap();
     let mut client = client.unwrap();
     assert_eq!(connection.tls().unwrap().version, "TLS1.3");
-    assert!(connection.channel_bindings().unwrap().exporter.is_some());
+    assert!(connection.tls().unwrap().exporter.is_some());
     client.write_all(b"NOOP\r\n").await.unwrap();
     assert_eq!(connection.read_line(100).await.unwrap().octets, b"NOOP");
     assert!(matches!(connection.start_tls(&server).await, Err(NetError::UpgradeTwice)));

@@ -25,9 +25,7 @@ const SELF_SIGNED_YEARS: i32 = 10;
 
 pub(super) fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = fs::read(file).map_err(|error| TlsError::File(file.to_owned(), error))?;
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|_| TlsError::Empty(file.to_owned()))?;
-    if chain.is_empty() { Err(TlsError::Empty(file.to_owned())) } else { Ok(chain) }
+    CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|_| TlsError::Empty(file.to_owned()))
 }
 
 pub(super) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

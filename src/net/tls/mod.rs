@@ -2,7 +2,6 @@
 //!
 //! One certificate for all services: clients are told one name. What is not here: ACME, client certificates.
 
-mod end_point;
 mod files;
 
 pub use files::Origin;
@@ -60,8 +59,7 @@ pub struct TlsServer(Arc<ArcSwap<Loaded>>);
 
 struct Loaded {
     config: Arc<ServerConfig>,
-    /// What `tls-server-end-point` binds to.
-    end_point: Option<Vec<u8>>,
+    certificate: CertificateDer<'static>,
 }
 
 /// What a session may want to know of its protection.
@@ -72,16 +70,10 @@ pub struct TlsFacts {
     pub cipher: String,
     /// The name the client asked for.
     pub server_name: Option<String>,
-    pub bindings: ChannelBindings,
-}
-
-/// What ties an authentication to this TLS session and no other.
-#[derive(Clone, Default)]
-pub struct ChannelBindings {
-    /// `tls-exporter` (RFC 9266), with TLS 1.3 only.
+    /// What an authentication can be tied to (RFC 9266); with TLS 1.3 only.
     pub exporter: Option<[u8; 32]>,
-    /// `tls-server-end-point` (RFC 5929 section 4).
-    pub end_point: Option<Vec<u8>>,
+    /// The one the client was shown.
+    pub certificate: CertificateDer<'static>,
 }
 
 impl TlsServer {
@@ -105,7 +97,7 @@ impl TlsServer {
     pub(super) async fn accept(&self, transport: Transport) -> io::Result<(TlsStream<Transport>, TlsFacts)> {
         let loaded = self.0.load_full();
         let stream = TlsAcceptor::from(Arc::clone(&loaded.config)).accept(transport).await?;
-        let facts = facts(stream.get_ref().1, loaded.end_point.clone());
+        let facts = facts(stream.get_ref().1, loaded.certificate.clone());
         Ok((stream.into(), facts))
     }
 }
@@ -113,8 +105,8 @@ impl TlsServer {
 fn load(certificate: &Path, key: &Path) -> Result<Loaded, TlsError> {
     let chain = files::read_certificates(certificate)?;
     let private = files::read_key(key)?;
-    let end_point = chain.first().and_then(end_point::hash);
-    Ok(Loaded { config: Arc::new(server_config(certificate, chain, private)?), end_point })
+    let first = chain.first().cloned().ok_or_else(|| TlsError::Empty(certificate.to_owned()))?;
+    Ok(Loaded { config: Arc::new(server_config(certificate, chain, private)?), certificate: first })
 }
 
 fn server_config(
@@ -135,7 +127,7 @@ fn server_config(
     Ok(config)
 }
 
-fn facts(session: &ServerConnection, end_point: Option<Vec<u8>>) -> TlsFacts {
+fn facts(session: &ServerConnection, certificate: CertificateDer<'static>) -> TlsFacts {
     let is_tls13 = session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
     // RFC 9266 section 4.2: with TLS 1.2 it is safe only with the extended master secret, and rustls does not say whether
     // that was agreed.
@@ -147,7 +139,8 @@ fn facts(session: &ServerConnection, end_point: Option<Vec<u8>>) -> TlsFacts {
         version: if is_tls13 { "TLS1.3" } else { "TLS1.2" },
         cipher: suite.unwrap_or_default().replace("TLS13_", "TLS_"),
         server_name: session.server_name().map(str::to_owned),
-        bindings: ChannelBindings { exporter, end_point },
+        exporter,
+        certificate,
     }
 }
 
