@@ -1,3 +1,4 @@
 //! Layer 3: SMTP, submission and LMTP.
 
 pub mod proto;
+pub mod server;

@@ -17,6 +17,22 @@ pub const REPLY_LINES_WRITTEN_MAX: usize = 32;
 /// Lines and octets of a reply we read.
 pub const REPLY_LINES_MAX: usize = 128;
 pub const REPLY_READ_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of an SMTP command line; RFC 5321 section 4.5.3.1.4 has 512, to which the parameters of all extensions add.
+pub const SMTP_LINE_OCTETS_MAX: usize = 4096;
+/// Octets of a line of a login; RFC 4954 section 4.
+pub const SMTP_AUTH_LINE_OCTETS_MAX: usize = 12_288;
+/// Recipients of one message as it arrives; RFC 5321 section 4.5.3.1.8 wants 100 at least.
+pub const SMTP_RECIPIENTS_MAX: usize = 1000;
+/// Refused commands, refused recipients, failed logins in one session, before it ends.
+pub const SMTP_ERRORS_MAX: u32 = 20;
+pub const SMTP_RECIPIENTS_REFUSED_MAX: u32 = 100;
+pub const SMTP_LOGIN_FAILURES_MAX: u32 = 3;
+/// Commands since the last message that was begun.
+pub const SMTP_COMMANDS_IDLE_MAX: u32 = 100;
+/// Octets of a refused message that are read past so that its sender hears the answer; beyond, the session ends.
+pub const SMTP_DISCARDED_OCTETS_MAX: u64 = 128 * 1024 * 1024;
+/// Octets of an arriving message that are held in memory; the rest goes to a file.
+pub const SPOOL_MEMORY_OCTETS: usize = 64 * 1024;
 /// Octets of a mailbox name in UTF-8; modified UTF-7 at its worst still fits a line.
 pub const MAILBOX_NAME_OCTETS_MAX: usize = 1024;
 /// Levels of a mailbox name.

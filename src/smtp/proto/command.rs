@@ -1,10 +1,9 @@
 //! What a client says, checked.
 
 use super::mail::{Mail, Rcpt};
+use crate::auth::{self, Mechanism};
 use crate::telemetry::Secret;
 use crate::types::AddressError;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 
 /// One command line. Printing it gives the line back, without the line end.
@@ -58,42 +57,6 @@ pub struct AuthStart {
     pub mechanism: Mechanism,
     /// Decoded. `=` on the line is an empty one.
     pub initial: Option<Secret<Vec<u8>>>,
-}
-
-/// Those we know; each has its bit in `Mechanisms`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mechanism {
-    ScramSha256Plus = 1,
-    ScramSha256 = 2,
-    Plain = 4,
-    Login = 8,
-}
-
-impl Mechanism {
-    /// Strongest first: the order in which we offer them, and in which a client should take them.
-    pub const ALL: [Self; 4] = [Self::ScramSha256Plus, Self::ScramSha256, Self::Plain, Self::Login];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::Plain => "PLAIN",
-            Self::Login => "LOGIN",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
-    }
-}
-
-/// What goes over the wire in an AUTH exchange; `=` is an initial response that is there and empty (RFC 4954 section 4).
-pub fn sasl_from_base64(text: &[u8]) -> Result<Secret<Vec<u8>>, CommandError> {
-    if text == b"=" {
-        return Ok(Secret::default());
-    }
-    STANDARD.decode(text).map(Secret::new).map_err(|_| CommandError::Base64)
 }
 
 /// Why a line is no command.
@@ -162,7 +125,7 @@ impl fmt::Display for Command<'_> {
                 match &start.initial {
                     None => Ok(()),
                     Some(initial) if initial.reveal().is_empty() => formatter.write_str(" ="),
-                    Some(initial) => write!(formatter, " {}", STANDARD.encode(initial.reveal())),
+                    Some(initial) => write!(formatter, " {}", auth::encode(initial.reveal())),
                 }
             }
         }

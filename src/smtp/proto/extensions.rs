@@ -1,8 +1,8 @@
 //! The keywords of EHLO, as one set of facts for both sides.
 
-use super::command::Mechanism;
 use super::mail::digits;
 use super::reply::Reply;
+use crate::auth::Mechanism;
 use crate::types::Timestamp;
 use std::io::Write;
 
@@ -63,18 +63,20 @@ pub struct FutureRelease {
 pub struct Mechanisms(u8);
 
 impl Mechanisms {
+    pub const NONE: Self = Self(0);
+
     pub fn contains(self, mechanism: Mechanism) -> bool {
-        self.0 & mechanism as u8 != 0
+        self.0 & bit(mechanism) != 0
     }
 
     #[must_use]
     pub fn with(self, mechanism: Mechanism) -> Self {
-        Self(self.0 | mechanism as u8)
+        Self(self.0 | bit(mechanism))
     }
 
     #[must_use]
     pub fn without(self, mechanism: Mechanism) -> Self {
-        Self(self.0 & !(mechanism as u8))
+        Self(self.0 & !bit(mechanism))
     }
 
     pub fn is_empty(self) -> bool {
@@ -85,6 +87,10 @@ impl Mechanisms {
     pub fn iter(self) -> impl Iterator<Item = Mechanism> {
         Mechanism::ALL.into_iter().filter(move |mechanism| self.contains(*mechanism))
     }
+}
+
+fn bit(mechanism: Mechanism) -> u8 {
+    1 << mechanism as u8
 }
 
 impl FromIterator<Mechanism> for Mechanisms {
@@ -119,7 +125,7 @@ impl Extensions {
             "REQUIRETLS" => self.requiretls = true,
             "MT-PRIORITY" => self.mt_priority = true,
             "AUTH" => {
-                let named = parameters.split(' ').filter_map(Mechanism::parse);
+                let named = parameters.split(' ').filter_map(Mechanism::from_name);
                 self.auth = named.fold(self.auth, Mechanisms::with);
             }
             "LIMITS" => self.limits.add(parameters),

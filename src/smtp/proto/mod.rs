@@ -14,7 +14,7 @@ mod reply;
 mod xtext;
 
 pub use chunk::{ChunkError, Chunks};
-pub use command::{AuthStart, Chunk, ClientName, Command, CommandError, Mechanism, sasl_from_base64};
+pub use command::{AuthStart, Chunk, ClientName, Command, CommandError};
 pub use data::{DataDecoder, DataEncoder, Faults, LineEnds};
 pub use extensions::{Extensions, FutureRelease, Mechanisms, RecipientLimits};
 pub use mail::{DeliverBy, DeliverByMode, Hold, Mail, MailAuth, OriginalRecipient, Rcpt};

@@ -1,7 +1,9 @@
 //! A line to a command.
 
-use super::command::{AuthStart, Chunk, ClientName, Command, CommandError, Mechanism, sasl_from_base64};
+use super::command::{AuthStart, Chunk, ClientName, Command, CommandError};
 use super::mail;
+use crate::auth::{self, Mechanism};
+use crate::telemetry::Secret;
 
 /// Verbs of HTTP and TLS-less proxies. A web page can make a browser send us a form whose lines hold SMTP commands;
 /// such a session has to end at its first line.
@@ -97,7 +99,8 @@ fn auth(arguments: &str) -> Result<AuthStart, CommandError> {
     if mechanism.is_empty() {
         return Err(CommandError::Arguments);
     }
-    let mechanism = Mechanism::parse(mechanism).ok_or(CommandError::Mechanism)?;
-    let initial = initial.map(|text| sasl_from_base64(text.as_bytes())).transpose()?;
-    Ok(AuthStart { mechanism, initial })
+    let mechanism = Mechanism::from_name(mechanism).ok_or(CommandError::Mechanism)?;
+    // RFC 4954 section 4: `=` is an initial response that is there and empty.
+    let initial = initial.map(|text| auth::decode(text.as_bytes())).transpose().map_err(|_| CommandError::Base64)?;
+    Ok(AuthStart { mechanism, initial: initial.map(Secret::new) })
 }
