@@ -95,10 +95,11 @@ type Observers = Arc<RwLock<Vec<Observer>>>;
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    // Dropped in this order: no new checkpoint, queued writes done, readers gone, then the directory is free.
+    // Dropped in this order: no new checkpoint, readers gone, queued writes done. The writer's connection closes last,
+    // because only one that may write folds the log into the database.
     _upkeep: upkeep::Checkpointer,
-    writer: Writer,
     readers: Readers,
+    writer: Writer,
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
     observers: Observers,
