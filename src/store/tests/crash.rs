@@ -173,6 +173,16 @@ const ACTS: &[Act] = &[
     ("remove_script", |store, scene| {
         Box::pin(async move { store.remove_script(ScriptOwner::Account(scene.john), "a").await })
     }),
+    ("add_app_password", |store, scene| {
+        Box::pin(async move {
+            let made_on = store.login_generation(scene.jane).await?.unwrap_or_default();
+            store.add_app_password(scene.jane, made_on, "phone", vec![1; 64], 9).await.map(|_| ())
+        })
+    }),
+    ("note_app_password_used", |store, scene| {
+        Box::pin(async move { store.note_app_password_used(scene.john, "old", NOW).await })
+    }),
+    ("remove_app_password", |store, scene| Box::pin(async move { store.remove_app_password(scene.john, "old").await })),
     ("purge_orphans", |store, _| Box::pin(async { store.purge_orphans().await.map(|_| ()) })),
     ("purge_account", |store, _| {
         Box::pin(async {
@@ -227,6 +237,8 @@ async fn prepare(store: &Store) -> Result<Scene, StoreError> {
         created: NOW,
     };
     store.put_dkim_key(&"example.test".parse().expect("a domain"), key).await?;
+    let made_on = store.login_generation(john).await?.unwrap_or_default();
+    store.add_app_password(john, made_on, "old", vec![2; 64], 9).await?;
     let owner = ScriptOwner::Account(john);
     store.put_script(owner, "a", "keep;".to_owned(), VersionSource::default()).await?;
     store.put_script(owner, "b", "keep;".to_owned(), VersionSource::default()).await?;
@@ -357,8 +369,10 @@ fn a_full_disk_refuses_loses_nothing_and_passes() {
     let stage = Stage::copied(source.path());
     let fault = Fault::none();
     let store = stage.open(&fault);
-    let noise =
-        |number: u32| (0..20_000_u32).map(|n| char::from(33 + (n.wrapping_mul(number + 7) % 90) as u8)).collect();
+    // Text that does not compress to nothing.
+    let noise = |number: u32| -> String {
+        (0..4000_u32).map(|n| format!("{:x} ", (n ^ number << 16).wrapping_mul(2_654_435_761))).collect()
+    };
     let deposits = || async {
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..40 {
