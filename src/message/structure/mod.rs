@@ -8,8 +8,6 @@ mod scan;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub use bytes::StructureError;
-
 use super::transfer::Encoding;
 use std::borrow::Cow;
 use std::ops::Range;

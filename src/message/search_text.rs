@@ -1,0 +1,319 @@
+//! The text SEARCH looks through: decoded header fields and text parts, in the form i;unicode-casemap compares.
+//!
+//! One buffer in three regions, so that one pass of a substring search answers each key: the message's header fields,
+//! the MIME fields of its parts, and the body. Made at delivery, stored beside the message.
+
+use super::casemap::casemap_into;
+use super::content_type::{ContentType, Disposition, parameter_text};
+use super::encoded_word;
+use super::field::{Field, HeaderFields};
+use super::stored::StoredError;
+use crate::types::limits::SEARCH_TEXT_OCTETS_MAX;
+use memchr::memmem;
+
+const VERSION: u8 = 1;
+/// Version, whether complete, ends of the first two regions.
+const HEAD_OCTETS: usize = 10;
+/// Begins a field. No text has it: control characters become blanks.
+const FIELD: char = '\u{1}';
+/// Stands between pieces of the body.
+const PIECE: char = '\u{2}';
+
+/// Where to look (RFC 9051 section 6.4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchPlace<'a> {
+    /// BODY: text parts, and everything in embedded messages.
+    Body,
+    /// TEXT: all there is.
+    Text,
+    /// HEADER with this field name; SUBJECT, FROM, TO, CC and BCC are short for it.
+    Header(&'a str),
+}
+
+/// A text to look for, prepared once for many messages.
+#[derive(Clone, Debug)]
+pub struct Needle {
+    mapped: String,
+    finder: memmem::Finder<'static>,
+}
+
+impl Needle {
+    pub fn new(text: &str) -> Self {
+        let mut mapped = String::new();
+        push_mapped(text, &mut mapped, usize::MAX);
+        let finder = memmem::Finder::new(mapped.as_bytes()).into_owned();
+        Self { mapped, finder }
+    }
+
+    /// The form that is looked for.
+    pub fn mapped(&self) -> &str {
+        &self.mapped
+    }
+}
+
+/// A stored search text, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchText<'a> {
+    fields: &'a [u8],
+    all: &'a [u8],
+    body: &'a [u8],
+    is_complete: bool,
+}
+
+impl<'a> SearchText<'a> {
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, StoredError> {
+        let (head, all) = bytes.split_at_checked(HEAD_OCTETS).ok_or(StoredError::Truncated)?;
+        if head[0] != VERSION {
+            return Err(StoredError::Version);
+        }
+        let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
+        let (fields, body) = (all.get(..number(2)), all.get(number(6)..));
+        match (fields, body) {
+            (Some(fields), Some(body)) if number(2) <= number(6) => {
+                Ok(Self { fields, all, body, is_complete: head[1] == 1 })
+            }
+            _ => Err(StoredError::Inconsistent),
+        }
+    }
+
+    /// Whether nothing was left out: a message with more text than the limit has to be read itself when no match is
+    /// found here.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Whether the needle occurs there. The empty needle occurs in every message that has the place.
+    pub fn contains(&self, place: SearchPlace<'_>, needle: &Needle) -> bool {
+        match place {
+            SearchPlace::Body => needle.finder.find(self.body).is_some(),
+            SearchPlace::Text => needle.finder.find(self.all).is_some(),
+            SearchPlace::Header(name) => self.header_contains(name, needle),
+        }
+    }
+
+    fn header_contains(&self, name: &str, needle: &Needle) -> bool {
+        let mut rest = self.fields;
+        // Each field once, from separator to separator.
+        while let Some(start) = memchr::memchr(FIELD as u8, rest) {
+            rest = &rest[start + 1..];
+            let end = memchr::memchr(FIELD as u8, rest).unwrap_or(rest.len());
+            let field = &rest[..end];
+            let Some((found, value)) = field.split_at_checked(name.len()) else { continue };
+            if let Some(value) = value.strip_prefix(b": ")
+                && found.eq_ignore_ascii_case(name.as_bytes())
+                && needle.finder.find(value).is_some()
+            {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Collects a search text.
+pub(super) struct SearchTextBuilder {
+    fields: String,
+    mime: String,
+    body: String,
+    is_complete: bool,
+}
+
+impl SearchTextBuilder {
+    pub(super) fn new() -> Self {
+        Self { fields: String::new(), mime: String::new(), body: String::new(), is_complete: true }
+    }
+
+    fn room(&mut self) -> usize {
+        let used = self.fields.len() + self.mime.len() + self.body.len();
+        SEARCH_TEXT_OCTETS_MAX.saturating_sub(used)
+    }
+
+    /// The header of the message itself.
+    pub(super) fn header(&mut self, header: &[u8]) {
+        for field in HeaderFields::new(header) {
+            let room = self.room();
+            self.fields.push(FIELD);
+            self.is_complete &= push_field(&field, &mut self.fields, room);
+        }
+    }
+
+    /// The header of a part.
+    pub(super) fn mime(&mut self, header: &[u8]) {
+        for field in HeaderFields::new(header) {
+            let room = self.room();
+            self.mime.push(FIELD);
+            self.is_complete &= push_field(&field, &mut self.mime, room);
+            // A name in RFC 2231 form is not found by what it says otherwise.
+            for name in extended_names(&field) {
+                self.mime.push(' ');
+                let room = self.room();
+                self.is_complete &= push_mapped(&name, &mut self.mime, room);
+            }
+        }
+    }
+
+    /// The header of an embedded message: part of the body, field by field.
+    pub(super) fn embedded_header(&mut self, header: &[u8]) {
+        for field in HeaderFields::new(header) {
+            self.body.push(PIECE);
+            let room = self.room();
+            self.is_complete &= push_field(&field, &mut self.body, room);
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.body.push(PIECE);
+        let room = self.room();
+        self.is_complete &= push_mapped(text, &mut self.body, room);
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes();
+        let mut out = Vec::with_capacity(HEAD_OCTETS + self.fields.len() + self.mime.len() + self.body.len());
+        out.extend_from_slice(&[VERSION, u8::from(self.is_complete)]);
+        out.extend_from_slice(&offset(self.fields.len()));
+        out.extend_from_slice(&offset(self.fields.len() + self.mime.len()));
+        for region in [&self.fields, &self.mime, &self.body] {
+            out.extend_from_slice(region.as_bytes());
+        }
+        out
+    }
+}
+
+/// `NAME: value`. Gives whether there was room for all of it.
+fn push_field(field: &Field<'_>, out: &mut String, room: usize) -> bool {
+    if field.name().is_empty() {
+        return push_mapped(&encoded_word::decode(field.raw()), out, room);
+    }
+    if room < field.name().len() + 2 {
+        return false;
+    }
+    out.extend(field.name().iter().map(|byte| char::from(byte.to_ascii_uppercase())));
+    out.push_str(": ");
+    push_mapped(&encoded_word::decode(field.value()), out, room - field.name().len())
+}
+
+fn extended_names(field: &Field<'_>) -> Vec<String> {
+    // Only where there is something to decode.
+    if memchr::memchr(b'*', field.value()).is_none() {
+        return Vec::new();
+    }
+    let (parameters, name) = if field.is("Content-Disposition") {
+        (Disposition::parse(field.value()).map(|parsed| parsed.parameters), "filename")
+    } else if field.is("Content-Type") {
+        (ContentType::parse(field.value()).map(|parsed| parsed.parameters), "name")
+    } else {
+        (None, "")
+    };
+    parameters.and_then(|parameters| parameter_text(&parameters, name)).into_iter().collect()
+}
+
+/// Appends the comparable form of as much text as there is room for; gives whether that was all. Line ends become one
+/// LF, other control characters blanks.
+fn push_mapped(text: &str, out: &mut String, room: usize) -> bool {
+    let mut cut = text.len().min(room);
+    while !text.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    let is_complete = cut == text.len();
+    let start = out.len();
+    let mut rest = &text[..cut];
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' && byte != b'\n') {
+        casemap_into(&rest[..at], out);
+        if !rest[at..].starts_with("\r\n") {
+            out.push(' ');
+        }
+        rest = &rest[at + 1..];
+    }
+    casemap_into(rest, out);
+    // Decomposition may make a text longer than it was.
+    if out.len() - start > room {
+        let mut end = start + room;
+        while !out.is_char_boundary(end) {
+            end -= 1;
+        }
+        out.truncate(end);
+        return false;
+    }
+    is_complete
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::structure::tests::mailish;
+    use super::super::{Parsed, casemap};
+    use super::*;
+    use proptest::prelude::*;
+
+    const MAIL: &[u8] =
+        b"From: =?utf-8?Q?J=C3=BCrgen?= <j@x.example>\r\nSubject: Gr\xc3\xbc\xc3\x9fe\r\n aus Wien\r\nX-Empty:\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        Stra=DFe und =\r\nWeg\r\nzweite Zeile\r\n\
+        --b\r\nContent-Type: text/html\r\n\r\n<p>fett <b>ged</b>ruckt</p>\r\n\
+        --b\r\nContent-Type: application/pdf; name*=utf-8''%C3%BCbersicht.pdf\r\n\r\nbinary words\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inside\r\n\r\nembedded text\r\n--b--\r\n";
+
+    #[test]
+    fn keys_find_what_is_there() {
+        let bytes = Parsed::parse(MAIL).analyse().search_text;
+        let text = SearchText::from_bytes(&bytes).expect("just written");
+        assert!(text.is_complete());
+        let check = |place: SearchPlace<'_>, needle: &str, expected: bool| {
+            assert_eq!(text.contains(place, &Needle::new(needle)), expected, "{place:?} {needle}");
+        };
+        check(SearchPlace::Header("from"), "jürgen <J@", true);
+        check(SearchPlace::Header("Subject"), "grüße aus", true);
+        check(SearchPlace::Header("Subject"), "inside", false);
+        check(SearchPlace::Header("x-empty"), "", true);
+        check(SearchPlace::Header("x-absent"), "", false);
+        check(SearchPlace::Header("ubject"), "", false);
+        check(SearchPlace::Body, "STRAßE UND WEG", true);
+        check(SearchPlace::Body, "Weg\r\nzweite", true);
+        check(SearchPlace::Body, "Weg zweite", false);
+        check(SearchPlace::Body, "gedruckt", true);
+        check(SearchPlace::Body, "binary words", false);
+        check(SearchPlace::Body, "subject: inside", true);
+        check(SearchPlace::Body, "embedded", true);
+        check(SearchPlace::Body, "Wien", false);
+        check(SearchPlace::Text, "Wien", true);
+        check(SearchPlace::Text, "subject: grü", true);
+        check(SearchPlace::Text, "übersicht.pdf", true);
+        check(SearchPlace::Text, "wien\u{1}x-empty", false);
+        check(SearchPlace::Text, "absent", false);
+        check(SearchPlace::Text, "", true);
+    }
+
+    #[test]
+    fn too_much_text_is_cut_and_said() {
+        let mail = format!("Subject: x\r\n\r\n{}", "word ".repeat(SEARCH_TEXT_OCTETS_MAX / 5 + 10));
+        let bytes = Parsed::parse(mail.as_bytes()).analyse().search_text;
+        assert!(bytes.len() < SEARCH_TEXT_OCTETS_MAX + 100);
+        assert!(!SearchText::from_bytes(&bytes).expect("just written").is_complete());
+        let mut out = String::new();
+        assert!(!push_mapped(&"\u{fdfa}".repeat(100), &mut out, 400));
+        assert!(out.len() <= 400);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn any_mail_has_one(raw in mailish(), bytes: Vec<u8>) {
+            let written = Parsed::parse(&raw).analyse().search_text;
+            let text = SearchText::from_bytes(&written).expect("just written");
+            text.contains(SearchPlace::Text, &Needle::new("x"));
+            if let Ok(text) = SearchText::from_bytes(&bytes) {
+                text.contains(SearchPlace::Header("x"), &Needle::new(""));
+            }
+        }
+
+        #[test]
+        fn any_subject_is_found_by_any_piece_of_it(before in "[a-zäß ]{0,9}", piece in "[a-zA-Zé漢 ]{1,9}", after in "[a-z ]{0,9}") {
+            let mail = format!("Subject: {before}{piece}{after}.\r\n\r\nbody");
+            let bytes = Parsed::parse(mail.as_bytes()).analyse().search_text;
+            let text = SearchText::from_bytes(&bytes).expect("just written");
+            let needle = Needle::new(piece.trim_start());
+            prop_assert!(text.contains(SearchPlace::Header("subject"), &needle), "{}", casemap(&mail));
+        }
+    }
+}
