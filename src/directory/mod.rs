@@ -1,1 +1,80 @@
-//! Layer 2: address to what it is.
+//! Layer 2: what an address is. Domains, aliases, `+detail`, catch-alls and split domains, as one snapshot of the store's
+//! directory with the address graph built over it.
+//!
+//! [`Directory::snapshot`] gives the directory as it stands, [`Snapshot::resolve`] says where mail to an address goes
+//! first, [`Snapshot::belongs_to`] and [`Snapshot::also_known_as`] say which names are whose. The order in which these
+//! are tried is the graph's (`rules`), so that delivery and the save-time proof can't disagree.
+//!
+//! What it will not do: change anything (`admin`), run scripts (`filter`), or follow more than the first step (`delivery`).
+
+mod names;
+mod resolve;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use names::OwnNames;
+pub use resolve::{Local, Matched, Resolution};
+pub use snapshot::{Snapshot, graph_kind, mailbox_state};
+
+use crate::rules::Limits;
+use crate::store::{Store, StoreError};
+use crate::types::Address;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// The service. Clones share it.
+#[derive(Clone)]
+pub struct Directory(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    limits: ArcSwap<Limits>,
+    /// `None` before it was asked for.
+    newest: ArcSwap<Option<Arc<Snapshot>>>,
+    /// Held while a snapshot is read, so that a hundred sessions that see a change at once read it once.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Directory {
+    pub fn new(store: Store, limits: Limits) -> Self {
+        let (limits, newest) = (ArcSwap::from_pointee(limits), ArcSwap::from_pointee(None));
+        Self(Arc::new(Inner { store, limits, newest, reading: tokio::sync::Mutex::default() }))
+    }
+
+    /// From a reloaded configuration; what is stored already is not judged again.
+    pub fn replace_limits(&self, limits: Limits) {
+        self.0.limits.store(Arc::new(limits));
+        self.0.newest.store(Arc::new(None));
+    }
+
+    /// The directory as it stands at this moment. Costs one look at its generation while nothing changes.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let generation = self.0.store.directory_generation().await?;
+        if let Some(newest) = self.fresh(generation) {
+            return Ok(newest);
+        }
+        let _reading = self.0.reading.lock().await;
+        if let Some(newest) = self.fresh(generation) {
+            return Ok(newest);
+        }
+        let limits = **self.0.limits.load();
+        let directory = self.0.store.directory().await?;
+        // Tens of thousands of addresses take some milliseconds, which network threads don't have.
+        let built = tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(directory, limits)));
+        let snapshot = built.await.map_err(|error| StoreError::Io(error.to_string()))?;
+        self.0.newest.store(Arc::new(Some(Arc::clone(&snapshot))));
+        Ok(snapshot)
+    }
+
+    /// Where mail to an address goes first.
+    pub async fn resolve(&self, address: &Address) -> Result<Resolution, StoreError> {
+        Ok(self.snapshot().await?.resolve(address))
+    }
+
+    fn fresh(&self, generation: u64) -> Option<Arc<Snapshot>> {
+        // Newer than asked for is as good: the change was committed meanwhile.
+        let newest = self.0.newest.load();
+        (**newest).as_ref().filter(|snapshot| snapshot.generation() >= generation).cloned()
+    }
+}
