@@ -5,16 +5,19 @@
 //! none of this module's business: it knows no store, no directory and no policy.
 
 mod cmd;
+mod drive;
+mod logins;
 mod replies;
 mod service;
 mod session;
 mod settings;
 mod spool;
 
+pub use drive::Driver;
+pub use logins::Logins;
 pub use replies::{Cause, Entry, Refusal, Success};
 pub use service::{
-    Answer, Arrived, AuthAnswer, AuthStep, Caller, Conversation, Delivered, Hello, HelloKind, Service, TlsFacts,
-    Verdict,
+    Answer, Arrived, AuthAnswer, AuthStep, Caller, Conversation, Delivered, Hello, HelloKind, Service, Verdict,
 };
 pub use session::{Ask, Pipelined, Session, Step};
 pub use settings::{Kind, Limits, Link, Offered, Settings};

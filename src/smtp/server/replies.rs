@@ -3,7 +3,7 @@
 //! A new cause without an entry does not compile, because cause and entry are the same line. Texts are for strangers:
 //! short, general, without names of ours; the log has the rest, under the session id that every refusal carries.
 
-use crate::smtp::proto::EnhancedCode;
+use crate::smtp::proto::{EnhancedCode, write_reply};
 
 /// A line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +115,6 @@ table! {
         LoginRefused => 535 (5, 7, 8) "Wrong name or password";
         LoginThrottled => 454 (4, 7, 0) "Too many failed logins, try again later";
         LoginUnavailable => 454 (4, 7, 0) "Login is not possible now, try again later";
-        /// RFC 5248 registry, code 525.
-        AccountSuspended => 525 (5, 7, 13) "This account is suspended";
 
         // Sizes and numbers.
         TooBig => 552 (5, 3, 4) "The message is too big";
@@ -180,6 +178,14 @@ impl Cause {
     pub const fn ends_session(self) -> bool {
         self.entry().code == 421
             || matches!(self, Self::NotSmtp | Self::LineEnd | Self::NotWaited | Self::ConnectionRefused)
+    }
+
+    /// As a line, for those who are told nothing else: a listener's connections above its caps.
+    pub fn line(self) -> Vec<u8> {
+        let entry = self.entry();
+        let mut line = Vec::new();
+        write_reply(&mut line, entry.code, entry.enhanced, entry.text);
+        line
     }
 
     /// A temporary refusal, after which the peer comes again.

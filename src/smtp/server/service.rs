@@ -8,6 +8,7 @@ use super::replies::Refusal;
 use super::settings::Kind;
 use super::spool::Spooled;
 use crate::auth::Mechanism;
+use crate::net::{Peer, TlsFacts};
 use crate::telemetry::{Secret, SessionId};
 use crate::types::{Envelope, Recipient};
 use std::future::Future;
@@ -26,8 +27,11 @@ pub trait Service: Send + Sync {
 
 /// One session's counterpart.
 pub trait Conversation: Send {
+    /// Ways to log in that are open to this client over this connection as it is. Only asked where there is a login.
+    fn logins(&self) -> &'static [Mechanism];
+
     /// TLS is on now. Whatever was learned from the client before is void (RFC 3207 section 4.2).
-    fn encrypted(&mut self, tls: TlsFacts);
+    fn encrypted(&mut self, tls: &TlsFacts);
 
     fn hello<'a>(&'a mut self, hello: &'a Hello) -> Answer<'a, Verdict>;
 
@@ -48,26 +52,15 @@ pub trait Conversation: Send {
 }
 
 /// Who connected to what.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Caller {
     pub session: SessionId,
     pub kind: Kind,
-    /// `None` over a Unix socket.
-    pub peer: Option<SocketAddr>,
+    pub peer: Peer,
+    /// Where he reached us.
+    pub local: Option<SocketAddr>,
     /// Set if TLS came first.
     pub tls: Option<TlsFacts>,
-}
-
-/// For trace headers, the log, and logins bound to the connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsFacts {
-    /// As trace headers name it: `TLSv1.3`.
-    pub version: String,
-    pub cipher: String,
-    /// What the client asked for.
-    pub server_name: Option<String>,
-    /// Keying material for `tls-exporter` (RFC 9266).
-    pub exporter: Vec<u8>,
 }
 
 /// How the client introduced himself.

@@ -14,7 +14,7 @@ use super::cmd::Receiving;
 use super::replies::{Cause, Refusal, Success};
 use super::service::{AuthAnswer, AuthStep, Delivered, Hello, Verdict};
 use super::settings::{Link, Settings};
-use crate::smtp::proto::{Command, CommandError, Extensions, write_reply};
+use crate::smtp::proto::{Command, CommandError, Extensions, Mechanisms, write_reply};
 use crate::telemetry::SessionId;
 use crate::types::limits::{SMTP_AUTH_LINE_OCTETS_MAX, SMTP_LINE_OCTETS_MAX};
 use crate::types::{Envelope, Recipient};
@@ -157,6 +157,11 @@ impl Session {
             Due::DataVerdict => self.data_decided(verdict, out),
             _ => self.out_of_step(out),
         }
+    }
+
+    /// Which logins the service has for this client, once it has taken him.
+    pub fn offer_logins(&mut self, mechanisms: Mechanisms) {
+        self.link.mechanisms = mechanisms;
     }
 
     /// To [`Ask::Auth`].

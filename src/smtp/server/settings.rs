@@ -22,6 +22,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// For the log and the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mx => "smtp",
+            Self::Submission => "submission",
+            Self::Submissions => "submissions",
+            Self::Lmtp => "lmtp",
+        }
+    }
+
     pub fn is_lmtp(self) -> bool {
         self == Self::Lmtp
     }
