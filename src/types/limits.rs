@@ -190,3 +190,9 @@ pub const PROXY_BINARY_OCTETS_MAX: usize = 2048;
 pub const PROXY_HEADER_SECONDS: u64 = 5;
 /// Connections the machine holds for us until we take them.
 pub const LISTEN_BACKLOG: i32 = 1024;
+/// Records of one DNS answer that are looked at.
+pub const DNS_RECORDS_MAX: usize = 100;
+/// Aliases a name may have one behind the other.
+pub const DNS_ALIASES_MAX: usize = 8;
+/// How long DNS servers that pass no signatures on are believed to stay that way.
+pub const DNS_VALIDATION_RECHECK_SECONDS: u64 = 3600;
