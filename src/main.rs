@@ -1,1 +1,3 @@
+//! The program: arguments to `cli`, and no logic.
+
 fn main() {}
