@@ -5,4 +5,7 @@
 
 pub mod framing;
 pub mod grammar;
+pub mod replies;
+pub mod sorting;
+pub mod threading;
 mod utf7;

@@ -196,3 +196,6 @@ pub const DNS_RECORDS_MAX: usize = 100;
 pub const DNS_ALIASES_MAX: usize = 8;
 /// How long DNS servers that pass no signatures on are believed to stay that way.
 pub const DNS_VALIDATION_RECHECK_SECONDS: u64 = 3600;
+/// Steps up a thread that are made to rule out a loop before one message is hung below another. What would need more
+/// starts a thread of its own.
+pub const THREAD_STEPS_MAX: usize = 1000;

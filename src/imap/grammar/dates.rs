@@ -14,7 +14,7 @@ pub struct DateTime {
     pub zone_minutes: i16,
 }
 
-pub(in crate::imap) const MONTHS: [&str; 12] =
+pub(super) const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 pub(super) fn date(input: &mut Input<'_>) -> Parsed<Day> {
@@ -113,6 +113,26 @@ pub fn day_number(year: i64, month: u32, day: u32) -> Option<Day> {
     Some(Day(era * 146_097 + day_of_era - 719_468))
 }
 
+/// The inverse: year, month and day of the month.
+pub fn date_of(day: Day) -> (i64, u32, u32) {
+    let from_march_0 = day.0 + 719_468;
+    let era = from_march_0.div_euclid(146_097);
+    let day_of_era = from_march_0.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month < 3);
+    // Both fit: a month has at most 31 days, a year 12 months.
+    (year, month as u32, day as u32)
+}
+
+/// `Jan` for 1.
+pub(in crate::imap) fn month_name(month: u32) -> &'static str {
+    month.checked_sub(1).and_then(|index| MONTHS.get(index as usize)).copied().unwrap_or("Jan")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +144,8 @@ mod tests {
             let expected = date.since(jiff::civil::date(1970, 1, 1)).map(|span| span.get_days());
             let ours = day_number(i64::from(date.year()), date.month() as u32, date.day() as u32);
             assert_eq!(ours.map(|day| day.0), expected.ok().map(i64::from), "{index}");
+            let back = ours.map(date_of);
+            assert_eq!(back, Some((i64::from(date.year()), date.month() as u32, date.day() as u32)), "{index}");
         }
         assert_eq!(day_number(2023, 2, 29), None);
         assert_eq!(day_number(1900, 2, 29), None);

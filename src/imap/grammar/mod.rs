@@ -28,7 +28,7 @@ pub use command::{
     Access, AppendData, AppendMessage, Body, CatenatePart, Command, FilterScript, Flag, MatchData, QResync, Ranges,
     Secret, Select, SortCriterion, SortKey, Tag, ThreadAlgorithm, Use,
 };
-pub use dates::{DateTime, Day, day_number};
+pub use dates::{DateTime, Day, date_of, day_number};
 pub use fetch::{Fetch, FetchItem, FlagChange, Section, SectionText, Store, Window};
 pub use input::Payload;
 pub use list::{List, ListReturn, ListSelection, Pattern};
@@ -39,7 +39,10 @@ pub use numbers::{Addressing, Numbers, PartialFrom, PartialRange, SequenceSet};
 pub use rights::{IdentifierRights, QuotaLimit, RightsChange};
 pub use search::{DateIs, DateOf, Key, ReturnOption, TextIn};
 pub use status::StatusItem;
-pub use url::{MessageUrl, UrlError, message_url};
+pub use url::{MessageUrl, UrlError, UrlServer, message_url};
+
+pub(super) use dates::month_name;
+pub(super) use input::is_atom_char;
 
 use crate::imap::framing::{Announced, Framed};
 use crate::types::SpecialUse;
