@@ -315,6 +315,12 @@ fn orphan(tx: &mut Tx<'_>, body: BodyId, now: Timestamp) -> Result<(), StoreErro
     Ok(())
 }
 
+/// The first references to a body that was stored in the same transaction.
+pub(super) fn refer_first(tx: &mut Tx<'_>, body: BodyId, count: u32) -> Result<(), StoreError> {
+    let parameters = [body.into(), count.into()];
+    tx.execute("INSERT INTO body_reference (body_id, count) VALUES (?1, ?2)", &parameters).map(|_| ())
+}
+
 /// `count` more entries or sends name the body.
 pub(super) fn refer(tx: &mut Tx<'_>, body: BodyId, count: u32) -> Result<(), StoreError> {
     let before = tx.int(

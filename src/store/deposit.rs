@@ -99,7 +99,7 @@ fn put(tx: &mut Tx<'_>, deposit: &Deposit, now: Timestamp) -> Result<Deposited, 
         if count == 0 {
             return Err(StoreError::Damaged("a deposit's body that nothing names".to_owned()));
         }
-        bodies::refer(tx, *body, count)?;
+        bodies::refer_first(tx, *body, count)?;
     }
     for answered in &deposit.answered {
         memory::remember_answer(tx, answered)?;
@@ -245,8 +245,7 @@ pub(super) fn append_entries(
             ],
         )?;
     }
-    tx.execute("UPDATE mailbox SET uidnext = ?2 WHERE mailbox_id = ?1", &[mailbox.id.into(), next.into()])?;
-    count.apply(tx, mailbox.id, modseq)?;
+    count.apply_with_next(tx, mailbox.id, modseq, Uid(next))?;
     tx.touched.push(Touched { account: mailbox.account, mailbox: mailbox.id, modseq });
     Ok(())
 }

@@ -108,7 +108,7 @@ impl Store {
             if generation(tx)? != decided_on {
                 return Err(StoreError::Changed);
             }
-            for change in changes {
+            for change in &changes {
                 apply(tx, change, now)?;
             }
             bump_generation(tx, decided_on)
@@ -127,23 +127,23 @@ pub(super) fn bump_generation(tx: &mut Tx<'_>, from: u64) -> Result<u64, StoreEr
     Ok(next)
 }
 
-fn apply(tx: &mut Tx<'_>, change: DirectoryChange, now: Timestamp) -> Result<(), StoreError> {
+fn apply(tx: &mut Tx<'_>, change: &DirectoryChange, now: Timestamp) -> Result<(), StoreError> {
     match change {
-        DirectoryChange::AddDomain(domain) => add_domain(tx, &domain, now),
-        DirectoryChange::SetDomain { name, kind, catch_all } => set_domain(tx, &name, &kind, catch_all.as_ref()),
-        DirectoryChange::RemoveDomain(name) => remove_domain(tx, &name),
-        DirectoryChange::AddAccount(account) => add_account(tx, &account, now),
+        DirectoryChange::AddDomain(domain) => add_domain(tx, domain, now),
+        DirectoryChange::SetDomain { name, kind, catch_all } => set_domain(tx, name, kind, catch_all.as_ref()),
+        DirectoryChange::RemoveDomain(name) => remove_domain(tx, name),
+        DirectoryChange::AddAccount(account) => add_account(tx, account, now),
         DirectoryChange::SetAccount { address, names, administrator, quota_octets } => {
-            set_account(tx, &address, &names, administrator, quota_octets)
+            set_account(tx, address, names, *administrator, *quota_octets)
         }
-        DirectoryChange::SuspendAccount(address) => set_state(tx, &address, "suspended"),
-        DirectoryChange::ResumeAccount(address) => set_state(tx, &address, "active"),
-        DirectoryChange::SetCredentials { address, credentials } => set_credentials(tx, &address, &credentials),
-        DirectoryChange::ParkAccount { address, why, until } => park(tx, &address, why, now, until),
-        DirectoryChange::UnparkAccount(account) => unpark(tx, account),
+        DirectoryChange::SuspendAccount(address) => set_state(tx, address, "suspended"),
+        DirectoryChange::ResumeAccount(address) => set_state(tx, address, "active"),
+        DirectoryChange::SetCredentials { address, credentials } => set_credentials(tx, address, credentials),
+        DirectoryChange::ParkAccount { address, why, until } => park(tx, address, *why, now, *until),
+        DirectoryChange::UnparkAccount(account) => unpark(tx, *account),
         DirectoryChange::PutAddress { address, switches, reserved, script, author, cause } => {
-            let id = put_address(tx, &address.canonical(), &switches, reserved, now)?;
-            super::scripts::add_compiled(tx, id, &switches, &script, &author, &cause, now)
+            let id = put_address(tx, &address.canonical(), switches, *reserved, now)?;
+            super::scripts::add_compiled(tx, id, switches, script, author, cause, now)
         }
         DirectoryChange::RemoveAddress(address) => remove_address(tx, &address.canonical()),
     }

@@ -366,9 +366,21 @@ impl Count {
     }
 
     pub(super) fn apply(self, tx: &mut Tx<'_>, mailbox: MailboxId, modseq: ModSeq) -> Result<(), StoreError> {
+        self.apply_with_next(tx, mailbox, modseq, Uid(0))
+    }
+
+    /// Also moves UIDNEXT on; it never goes back.
+    pub(super) fn apply_with_next(
+        self,
+        tx: &mut Tx<'_>,
+        mailbox: MailboxId,
+        modseq: ModSeq,
+        uidnext: Uid,
+    ) -> Result<(), StoreError> {
         tx.execute(
             "UPDATE mailbox SET messages = messages + ?2, unseen = unseen + ?3, deleted = deleted + ?4,
-                    octets = octets + ?5, deleted_octets = deleted_octets + ?6, highest_modseq = ?7
+                    octets = octets + ?5, deleted_octets = deleted_octets + ?6, highest_modseq = ?7,
+                    uidnext = CASE WHEN uidnext < ?8 THEN ?8 ELSE uidnext END
              WHERE mailbox_id = ?1",
             &[
                 mailbox.into(),
@@ -378,6 +390,7 @@ impl Count {
                 self.octets.into(),
                 self.deleted_octets.into(),
                 modseq.into(),
+                uidnext.into(),
             ],
         )?;
         Ok(())

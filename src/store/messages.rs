@@ -94,7 +94,7 @@ impl Store {
     pub async fn set_threads(&self, mailbox: MailboxId, threads: Vec<(Uid, ThreadId)>) -> Result<(), StoreError> {
         self.write(64 * threads.len(), move |tx| {
             let first = threads.iter().map(|(uid, _)| *uid).min().unwrap_or_default();
-            let threads: std::collections::HashMap<Uid, ThreadId> = threads.into_iter().collect();
+            let threads: std::collections::HashMap<Uid, ThreadId> = threads.iter().copied().collect();
             for (page, mut entries) in pages_from(tx, mailbox, first)? {
                 let mut changed = false;
                 for entry in &mut entries {

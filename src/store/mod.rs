@@ -161,11 +161,11 @@ impl Store {
         &self.0.clock
     }
 
-    /// `octets`: roughly how much the job writes, so that a batch stays within `COMMIT_OCTETS_MAX`.
+    /// `octets`: roughly how much the job writes, so that a batch stays within `COMMIT_OCTETS_MAX`. The job may run twice.
     async fn write<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.writer.write(octets, work).await
     }

@@ -135,7 +135,7 @@ impl Store {
     pub async fn claim_sends(&self, ids: Vec<SendId>) -> Result<Vec<SendId>, StoreError> {
         self.write(64 * ids.len(), move |tx| {
             let mut claimed = Vec::with_capacity(ids.len());
-            for id in ids {
+            for id in ids.iter().copied() {
                 let sql = "UPDATE send SET state = 'active' WHERE send_id = ?1 AND state = 'due'";
                 if tx.execute(sql, &[id.into()])? == 1 {
                     claimed.push(id);

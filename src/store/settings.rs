@@ -31,7 +31,7 @@ impl Store {
             )?;
             let stored =
                 tx.row("SELECT value FROM setting WHERE name = ?1", &[name.into()], |row| Ok(row.text(0)?.to_owned()))?;
-            Ok(stored.unwrap_or(value))
+            Ok(stored.unwrap_or_else(|| value.clone()))
         })
         .await
     }

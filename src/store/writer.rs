@@ -1,7 +1,11 @@
 //! The one thread that writes: jobs queue up while a commit runs, then up to `COMMIT_JOBS_MAX` of them share the next.
 //!
-//! Each job runs in its own savepoint, so that one that is refused takes nothing of the others with it. Nobody is
-//! answered before the commit; the change feed speaks after it.
+//! A job that is refused takes nothing of the others with it. Savepoints around each would see to that, but inside one
+//! the engine copies every page before its first change, for jobs that hardly ever fail. So a batch runs without; when a
+//! job is refused, all is undone and the batch runs once more, with a savepoint around each. Jobs must therefore bear
+//! running twice: they are functions of what they captured and of the database.
+//!
+//! Nobody is answered before the commit; the change feed speaks after it.
 
 use super::error::StoreError;
 use super::tx::{Begin, Session, Tx};
@@ -21,7 +25,7 @@ trait Job: Send {
 
 struct TypedJob<T, F> {
     octets: usize,
-    work: Option<F>,
+    work: F,
     result: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -29,16 +33,15 @@ struct TypedJob<T, F> {
 impl<T, F> Job for TypedJob<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+    F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send,
 {
     fn octets(&self) -> usize {
         self.octets
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let Some(work) = self.work.take() else { return false };
         // A panic is a fault of ours in one job; the thread, and with it the server's memory, must live on.
-        let result = catch_unwind(AssertUnwindSafe(|| work(tx)))
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(StoreError::Io("a store method panicked; what it did was undone".to_owned())));
         let kept = result.is_ok();
         self.result = Some(result);
@@ -78,10 +81,10 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(TypedJob { octets, work: Some(work), result: None, caller });
+        let job = Box::new(TypedJob { octets, work, result: None, caller });
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
@@ -125,6 +128,12 @@ fn run(mut session: Box<dyn Session>, mut jobs: mpsc::Receiver<Box<dyn Job>>, ob
 fn commit(session: &mut dyn Session, batch: &mut [Box<dyn Job>]) -> (Result<(), StoreError>, Vec<Touched>) {
     let mut touched = Vec::new();
     let done = session.begin(Begin::Write).and_then(|()| {
+        if run_together(session, batch, &mut touched)? {
+            return session.commit();
+        }
+        touched.clear();
+        session.rollback();
+        session.begin(Begin::Write)?;
         for job in batch.iter_mut() {
             run_in_savepoint(session, job.as_mut(), &mut touched)?;
         }
@@ -136,6 +145,34 @@ fn commit(session: &mut dyn Session, batch: &mut [Box<dyn Job>]) -> (Result<(), 
     (done, touched)
 }
 
+/// Whether all jobs were done; if not, what the transaction holds is to be thrown away. A batch of one needs no second
+/// run: it was refused, and nothing else is in the transaction.
+fn run_together(
+    session: &mut dyn Session,
+    batch: &mut [Box<dyn Job>],
+    touched: &mut Vec<Touched>,
+) -> Result<bool, StoreError> {
+    let alone = batch.len() == 1;
+    for job in batch.iter_mut() {
+        let mut tx = Tx::new(session);
+        let kept = job.run(&mut tx);
+        touched.append(&mut tx.touched);
+        // A full disk can end the whole transaction under the job; then nothing of the batch is there any more.
+        if !session.in_transaction() {
+            return Err(StoreError::DiskFull);
+        }
+        if !kept && alone {
+            touched.clear();
+            session.rollback();
+            return session.begin(Begin::Write).map(|()| true);
+        }
+        if !kept {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn run_in_savepoint(
     session: &mut dyn Session,
     job: &mut dyn Job,
@@ -145,7 +182,6 @@ fn run_in_savepoint(
     let mut tx = Tx::new(session);
     let kept = job.run(&mut tx);
     let mut by_job = std::mem::take(&mut tx.touched);
-    // A full disk can end the whole transaction under the job; then nothing of the batch is there any more.
     if !session.in_transaction() {
         return Err(StoreError::DiskFull);
     }
