@@ -544,7 +544,7 @@ fn the_project_speaks_of_itself_alone() {
 fn the_unit_file_hardens_the_service() {
     let unit = read("data/posthouse.service");
     let wanted = [
-        "Type=notify-reload",
+        "Type=notify",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
         "ProtectHome=yes",

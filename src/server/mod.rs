@@ -1,1 +1,5 @@
 //! Layer 4: assembly.
+
+mod signals;
+
+pub use signals::{Reload, Signals, tell};
