@@ -109,11 +109,18 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Characters of an encoded word's text, so that the whole is at most 75 (RFC 2047 section 2).
-const WORD_TEXT_MAX: usize = 75 - "=?utf-8?Q??=".len();
+/// Characters of an encoded word (RFC 2047 section 2).
+pub(super) const WORD_OCTETS_MAX: usize = 75;
+const FRAME: &str = "=?utf-8?Q??=";
 
 /// Words of UTF-8 for any text, each valid on its own, to be separated by blanks. Q where most is ASCII, B elsewhere.
 pub fn encode(text: &str) -> Vec<String> {
+    encode_within(text, WORD_OCTETS_MAX)
+}
+
+/// Words of at most `octets`, which are taken for 30 if they are fewer.
+pub(super) fn encode_within(text: &str, octets: usize) -> Vec<String> {
+    let room = octets.max(30) - FRAME.len();
     let ascii = text.bytes().filter(u8::is_ascii_graphic).count();
     let quoted = ascii * 3 >= text.len() * 2;
     let mut words = Vec::new();
@@ -121,11 +128,7 @@ pub fn encode(text: &str) -> Vec<String> {
     let mut piece_width = 0;
     for character in text.chars() {
         let width = if quoted { q_width(character) } else { character.len_utf8() };
-        let full = if quoted {
-            piece_width + width > WORD_TEXT_MAX
-        } else {
-            (piece_width + width).div_ceil(3) * 4 > WORD_TEXT_MAX
-        };
+        let full = if quoted { piece_width + width > room } else { (piece_width + width).div_ceil(3) * 4 > room };
         if full {
             words.push(encode_piece(&piece, quoted));
             piece.clear();
@@ -157,7 +160,7 @@ fn encode_piece(piece: &str, quoted: bool) -> String {
     if !quoted {
         return format!("=?utf-8?B?{}?=", STANDARD.encode(piece));
     }
-    let mut text = Vec::with_capacity(WORD_TEXT_MAX);
+    let mut text = Vec::with_capacity(WORD_OCTETS_MAX);
     for byte in piece.bytes() {
         match byte {
             b' ' => text.push(b'_'),

@@ -43,6 +43,8 @@ pub const MIME_DEPTH_MAX: usize = 50;
 pub const MIME_PARTS_MAX: usize = 10_000;
 /// Octets of a MIME boundary. RFC 2046 section 5.1.1 allows 70; some mailers need more.
 pub const BOUNDARY_OCTETS_MAX: usize = 256;
+/// Octets of a line of a message, without its line end (RFC 5322 section 2.1.1).
+pub const MESSAGE_LINE_OCTETS_MAX: usize = 998;
 /// Octets of one header field that are looked into; the rest of it is stored, sent on and otherwise ignored.
 pub const FIELD_OCTETS_READ_MAX: usize = 1024 * 1024;
 /// Octets of one header section that Sieve scripts see.
