@@ -1,1 +1,6 @@
 //! The one binary of the integration tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test ends where it fails
+#![allow(unreachable_pub)] // there is nothing outside to reach it from
+
+mod dialogs;
+mod support;

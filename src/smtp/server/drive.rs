@@ -115,9 +115,8 @@ impl Run<'_> {
             replies.clear();
             if let Err(error) = spool.settle().await {
                 tracing::error!(%error, "a message can't be spooled");
+                // The rest is read past without being kept. If this was the end, the spool itself remembers.
                 self.session.content_lost();
-                // What there is of it is of no use; the rest is read past without being kept.
-                self.spool = None;
             }
             if step != Step::ReadData {
                 return Ok(step);
@@ -193,9 +192,9 @@ impl Run<'_> {
     }
 
     async fn deliver(&mut self) -> Step {
-        let spool = self.spool.take().unwrap_or_else(|| Spool::new(Arc::clone(&self.driver.spool_directory)));
-        let delivered = match (self.session.take_message(), &mut self.conversation) {
-            (Some((envelope, hello, protocol)), Some(conversation)) => match spool.finish().await {
+        let message = self.spool.take().zip(self.session.take_message());
+        let delivered = match (message, &mut self.conversation) {
+            (Some((spool, (envelope, hello, protocol))), Some(conversation)) => match spool.finish().await {
                 Ok(content) => conversation.deliver(Arrived { envelope, content, hello, protocol }).await,
                 Err(error) => {
                     tracing::error!(%error, "a message can't be spooled");

@@ -17,11 +17,13 @@ pub struct Spool {
     buffer: Vec<u8>,
     file: Option<File>,
     written_octets: u64,
+    /// Something could not be written: what is here is no message and never becomes one.
+    failed: bool,
 }
 
 impl Spool {
     pub fn new(directory: Arc<Path>) -> Self {
-        Self { directory, buffer: Vec::new(), file: None, written_octets: 0 }
+        Self { directory, buffer: Vec::new(), file: None, written_octets: 0, failed: false }
     }
 
     /// Where the next octets are appended; [`Spool::settle`] has to follow before more are.
@@ -40,6 +42,8 @@ impl Spool {
     async fn write_out(&mut self) -> io::Result<()> {
         let (directory, file, mut buffer) =
             (Arc::clone(&self.directory), self.file.take(), std::mem::take(&mut self.buffer));
+        // Until it is known to be written, and for good if this is dropped half way.
+        self.failed = true;
         let task = tokio::task::spawn_blocking(move || {
             let mut file = match file {
                 Some(file) => file,
@@ -54,11 +58,15 @@ impl Spool {
         self.file = Some(file);
         self.buffer = buffer;
         self.written_octets += written;
+        self.failed = false;
         Ok(())
     }
 
     /// The message is complete.
     pub async fn finish(mut self) -> io::Result<Spooled> {
+        if self.failed {
+            return Err(io::Error::other("a part of the message was lost before"));
+        }
         if self.file.is_some() && !self.buffer.is_empty() {
             self.write_out().await?;
         }
@@ -192,6 +200,9 @@ mod tests {
         let mut spool = Spool::new(directory.path().join("gone").into());
         spool.buffer().resize(SPOOL_MEMORY_OCTETS, 0);
         assert!(spool.settle().await.is_err());
+        // What follows does not make a message of it.
+        spool.buffer().extend_from_slice(b"the rest");
+        assert!(spool.finish().await.is_err());
     }
 
     #[test]

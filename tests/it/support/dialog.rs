@@ -1,0 +1,301 @@
+//! Conversations as text files.
+//!
+//! A file begins with settings, `name: value`, up to an empty line; what they mean is the protocol's business. Then:
+//!
+//! | line | what it does |
+//! |---|---|
+//! | `C: text` | the client says it, with CR LF; several in a row go out in one write |
+//! | `R: text` | the same without CR LF, and with `\r` `\n` `\0` `\\` `\xNN` for octets a text file can't show |
+//! | `C*9: text`, `R*9: text` | the same nine times |
+//! | `S: pattern` | the server's next line; `*` stands for anything |
+//! | `S: ...` | any number of lines, up to one that fits the next pattern |
+//! | `X: closed` | the server has hung up, and said nothing before |
+//! | `! words` | something else happens: the protocol knows what |
+//! | `= text` | the next thing the server behind the session did, as the protocol writes it down |
+//! | `# text` | says why |
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a server that works may take for one line: much longer than it ever does.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+pub type Settings = BTreeMap<String, String>;
+
+/// What a protocol adds.
+pub trait Scene: Send {
+    /// The connection was made; over TLS, if that is how the service begins.
+    fn begin(&mut self, stream: TcpStream) -> Pin<Box<dyn Future<Output = Wire> + Send + '_>>;
+    /// `! words`. May put something else in the wire's place, such as TLS over it.
+    fn act<'a>(&'a mut self, words: &'a str, wire: Wire) -> Pin<Box<dyn Future<Output = Wire> + Send + 'a>>;
+    /// What happened behind the session and was not asked for before. Waits for it if need be.
+    fn event(&mut self) -> Pin<Box<dyn Future<Output = String> + Send + '_>>;
+    /// What happened and nobody asked for, at the end.
+    fn left_over(&mut self) -> Vec<String>;
+}
+
+/// The client's end.
+pub enum Wire {
+    Plain(TcpStream),
+    Other(Box<dyn Stream>),
+}
+
+impl Wire {
+    fn stream(&mut self) -> &mut dyn Stream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Other(stream) => stream.as_mut(),
+        }
+    }
+}
+
+pub struct Script {
+    pub name: String,
+    pub settings: Settings,
+    steps: Vec<(usize, Step)>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Say(Vec<u8>),
+    Hear(String),
+    Skip,
+    Closed,
+    Act(String),
+    Event(String),
+}
+
+/// All scripts of a directory, in the order of their names.
+pub fn scripts(directory: &Path) -> Vec<Script> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|kind| kind == "txt")).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no scripts in {}", directory.display());
+    files.iter().map(|path| Script::parse(path)).collect()
+}
+
+impl Script {
+    fn parse(path: &Path) -> Self {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(path).unwrap();
+        let (mut settings, mut steps, mut heading) = (Settings::new(), Vec::new(), true);
+        for (at, line) in text.lines().enumerate() {
+            let number = at + 1;
+            if line.starts_with('#') {
+                continue;
+            }
+            if line.is_empty() {
+                heading = false;
+                continue;
+            }
+            if heading {
+                let (key, value) = line.split_once(": ").unwrap_or_else(|| panic!("{name}:{number}: no setting"));
+                settings.insert(key.to_owned(), value.to_owned());
+                continue;
+            }
+            let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+            steps.push((number, step(kind, rest).unwrap_or_else(|| panic!("{name}:{number}: {line}"))));
+        }
+        Self { name, settings, steps: merge(steps) }
+    }
+
+    /// Plays it. The error says where it went another way.
+    pub async fn play(&self, stream: TcpStream, scene: &mut dyn Scene) -> Result<(), String> {
+        let wire = scene.begin(stream).await;
+        let mut player = Player { wire: Some(wire), input: Vec::new() };
+        let mut skipping = false;
+        for (number, step) in &self.steps {
+            let at = |problem: String| format!("{}:{number}: {problem}", self.name);
+            match step {
+                Step::Say(octets) => player.say(octets).await.map_err(at)?,
+                Step::Hear(pattern) => player.hear(pattern, skipping).await.map_err(at)?,
+                Step::Skip => {}
+                Step::Closed => player.closed().await.map_err(at)?,
+                Step::Act(words) => {
+                    let wire = player.wire.take().expect("put back after each act");
+                    player.wire = Some(scene.act(words, wire).await);
+                }
+                Step::Event(expected) => {
+                    let event =
+                        timeout(PATIENCE, scene.event()).await.map_err(|_| at(format!("nothing like: {expected}")))?;
+                    if !fits(expected, &event) {
+                        return Err(at(format!("expected {expected}\n  but was  {event}")));
+                    }
+                }
+            }
+            skipping = matches!(step, Step::Skip);
+        }
+        match scene.left_over().as_slice() {
+            [] => Ok(()),
+            left => Err(format!("{}: and then: {}", self.name, left.join("\n"))),
+        }
+    }
+}
+
+fn step(kind: &str, rest: &str) -> Option<Step> {
+    Some(match kind {
+        "C:" => Step::Say(format!("{rest}\r\n").into_bytes()),
+        "R:" => Step::Say(octets(rest)?),
+        _ if kind.starts_with(['C', 'R']) && kind.contains('*') => {
+            let (letter, times) = kind.strip_suffix(':')?.split_once('*')?;
+            match step(&format!("{letter}:"), rest)? {
+                Step::Say(octets) => Step::Say(octets.repeat(times.parse().ok()?)),
+                _ => return None,
+            }
+        }
+        "S:" if rest == "..." => Step::Skip,
+        "S:" => Step::Hear(rest.to_owned()),
+        "X:" if rest == "closed" => Step::Closed,
+        "!" => Step::Act(rest.to_owned()),
+        "=" => Step::Event(rest.to_owned()),
+        _ => return None,
+    })
+}
+
+/// What the client says in a row, it says in one write.
+fn merge(steps: Vec<(usize, Step)>) -> Vec<(usize, Step)> {
+    let mut merged: Vec<(usize, Step)> = Vec::new();
+    for (number, step) in steps {
+        match (merged.last_mut(), step) {
+            (Some((_, Step::Say(before))), Step::Say(more)) => before.extend(more),
+            (_, step) => merged.push((number, step)),
+        }
+    }
+    merged
+}
+
+fn octets(text: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            octets.extend(character.encode_utf8(&mut [0; 4]).bytes());
+            continue;
+        }
+        octets.push(match characters.next()? {
+            'r' => b'\r',
+            'n' => b'\n',
+            '0' => 0,
+            '\\' => b'\\',
+            'x' => u8::from_str_radix(&[characters.next()?, characters.next()?].iter().collect::<String>(), 16).ok()?,
+            _ => return None,
+        });
+    }
+    Some(octets)
+}
+
+struct Player {
+    wire: Option<Wire>,
+    input: Vec<u8>,
+}
+
+impl Player {
+    fn stream(&mut self) -> &mut dyn Stream {
+        self.wire.as_mut().expect("put back after each act").stream()
+    }
+
+    async fn say(&mut self, octets: &[u8]) -> Result<(), String> {
+        let writing = async {
+            self.stream().write_all(octets).await?;
+            self.stream().flush().await
+        };
+        match timeout(PATIENCE, writing).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("can't say it: {error}")),
+            Err(_) => Err("the server does not read".to_owned()),
+        }
+    }
+
+    async fn hear(&mut self, pattern: &str, skipping: bool) -> Result<(), String> {
+        loop {
+            let line = self.line().await.map_err(|error| format!("expected {pattern}\n  but {error}"))?;
+            if fits(pattern, &line) {
+                return Ok(());
+            }
+            if !skipping {
+                return Err(format!("expected {pattern}\n  but was  {line}"));
+            }
+        }
+    }
+
+    async fn line(&mut self) -> Result<String, String> {
+        loop {
+            if let Some(at) = self.input.windows(2).position(|pair| pair == b"\r\n") {
+                let line: Vec<u8> = self.input.drain(..at + 2).collect();
+                return Ok(String::from_utf8_lossy(&line[..at]).into_owned());
+            }
+            if self.more().await? == 0 {
+                return Err(format!("the server hung up after {:?}", String::from_utf8_lossy(&self.input)));
+            }
+        }
+    }
+
+    async fn more(&mut self) -> Result<usize, String> {
+        let mut octets = [0; 4096];
+        match timeout(PATIENCE, self.stream().read(&mut octets)).await {
+            Ok(Ok(count)) => {
+                self.input.extend_from_slice(&octets[..count]);
+                Ok(count)
+            }
+            Ok(Err(error)) => Err(format!("there was an error: {error}")),
+            Err(_) => Err(format!("there was silence after {:?}", String::from_utf8_lossy(&self.input))),
+        }
+    }
+
+    async fn closed(&mut self) -> Result<(), String> {
+        // A reset is an end as well, if an uglier one.
+        let count = match self.more().await {
+            Ok(count) => count,
+            Err(error) if error.contains("error") => 0,
+            Err(error) => return Err(error),
+        };
+        if count == 0 && self.input.is_empty() {
+            return Ok(());
+        }
+        Err(format!("the server goes on: {:?}", String::from_utf8_lossy(&self.input)))
+    }
+}
+
+/// `*` stands for anything, also for nothing.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = text.find(part) else { return false };
+        text = &text[at + part.len()..];
+    }
+    text.ends_with(end)
+}
+
+#[test]
+fn patterns() {
+    let check =
+        |pattern: &str, text: &str, expected: bool| assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+    check("250 OK", "250 OK", true);
+    check("250 OK", "250 OKAY", false);
+    check("250 *", "250 OK", true);
+    check("250*", "251", false);
+    check("*[*]", "550 no [x]", true);
+    check("*[*]", "550 no", false);
+    check("a*b*a", "aba", true);
+    check("a*b*a", "ab", false);
+}
+
+#[test]
+fn octets_that_text_can_not_show() {
+    assert_eq!(octets("a\\r\\n\\0\\\\\\xfe.").unwrap(), b"a\r\n\0\\\xfe.");
+    assert_eq!(octets("\\q"), None);
+    assert_eq!(octets("\\x1"), None);
+}

@@ -1,0 +1,4 @@
+//! What several kinds of tests need: a player of conversations, TLS as a client.
+
+pub mod dialog;
+pub mod tls;
