@@ -49,6 +49,8 @@ pub enum End {
     },
     /// The way leads back to where it has been.
     Circle(Address),
+    /// Through more addresses than a message may pass.
+    TooFar(Address),
 }
 
 impl Effects {
@@ -83,6 +85,7 @@ impl fmt::Display for Effect {
             }
             End::Refused { address, why: NotTaken::Paused } => write!(formatter, "refused: {address} is paused")?,
             End::Circle(address) => write!(formatter, "going in circles at {address}")?,
+            End::TooFar(address) => write!(formatter, "given up at {address}, after too many addresses")?,
         }
         // The first is what was asked for, and the last is named above already.
         let between = self.via.get(1..).unwrap_or_default();
@@ -125,6 +128,8 @@ struct Walk<'v, 'g> {
 impl Walk<'_, '_> {
     /// `via` ends with the address written.
     fn arrive(&mut self, written: &Address, via: &[Address]) {
+        // Names that lead to others (a detail, a catch-all) are in the list too, so it may be this much longer.
+        let hops_max = self.view.graph.limits.address_hops_max.saturating_mul(3);
         let mut via = via.to_vec();
         let mut route = self.view.route(&written.canonical());
         let mut sent = written.clone();
@@ -135,11 +140,17 @@ impl Walk<'_, '_> {
         }
         let end = match route {
             RouteRef::Local(name) => {
+                // Another spelling is no station of its own; the address asked for stays as it was asked.
+                if via.len() > 1 && via.last().is_some_and(|last| last.canonical() == *name) {
+                    via.pop();
+                }
                 if via.last() != Some(name) {
                     via.push(name.clone());
                 }
                 if via[..via.len() - 1].contains(name) && self.entered.contains(name) {
                     self.list.push(Effect { end: End::Circle(name.clone()), via });
+                } else if via.len() > hops_max {
+                    self.list.push(Effect { end: End::TooFar(name.clone()), via });
                 } else if self.entered.insert(name.clone()) {
                     self.waiting.push((name.clone(), via));
                 }

@@ -14,6 +14,9 @@
 
 mod effects;
 mod proof;
+#[cfg(test)]
+mod tests;
+mod world;
 
 pub use effects::{Effect, Effects, End};
 pub use proof::{Consequences, Refusal};
@@ -253,12 +256,12 @@ impl Graph {
         if !refusals.is_empty() {
             return Err(refusals);
         }
-        refusals = proof::refusals(&view);
+        let (world, mut refusals) = proof::judge(&view);
         if !refusals.is_empty() {
             let before = proof::refusals(&View::of(self));
             refusals.retain(|refusal| !before.contains(refusal));
         }
-        if refusals.is_empty() { Ok(proof::consequences(&view, changes)) } else { Err(refusals) }
+        if refusals.is_empty() { Ok(proof::consequences(&view, &world, changes)) } else { Err(refusals) }
     }
 
     /// Where mail to an address ends up.
