@@ -5,7 +5,9 @@
 
 pub mod framing;
 pub mod grammar;
+pub mod pattern;
 pub mod replies;
 pub mod sorting;
 pub mod threading;
 mod utf7;
+pub mod view;
