@@ -8,19 +8,25 @@ use super::deflate::Deflate;
 use super::error::NetError;
 use super::rate::{Timeouts, Transfer, earned};
 use super::shutdown::Shutdown;
-use super::tls::{TlsFacts, TlsServer};
+use super::tls::{TlsClient, TlsFacts, TlsServer};
 use super::transport::Transport;
 use crate::telemetry::SessionId;
+use crate::types::Domain;
 use crate::types::limits::{
     INPUT_OCTETS_IDLE, INPUT_OCTETS_MAX, LINE_OCTETS_SKIPPED_MAX, LINGER_OCTETS_MAX, LINGER_SECONDS,
     OUTPUT_OCTETS_HIGH_WATER,
 };
+use rustls::pki_types::ServerName;
 use std::fmt;
+use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsStream;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +81,8 @@ pub struct Connection {
     compressed: bool,
 }
 
+type Protected = (TlsStream<Transport>, TlsFacts);
+
 /// What stays the same for the whole session.
 pub(super) struct Facts {
     pub(super) id: SessionId,
@@ -82,8 +90,8 @@ pub(super) struct Facts {
     /// Where the peer reached us.
     pub(super) local: Option<SocketAddr>,
     pub(super) shutdown: Shutdown,
-    /// Held, not read: a slot among the connections we serve.
-    pub(super) _permit: Permit,
+    /// Held, not read: a slot among the connections we serve. Those we make ourselves have none.
+    pub(super) _permit: Option<Permit>,
 }
 
 #[derive(Default)]
@@ -255,8 +263,48 @@ impl Connection {
         }
     }
 
+    /// Calls a server.
+    pub async fn dial(
+        address: SocketAddr,
+        patience: Duration,
+        timeouts: Timeouts,
+        shutdown: &Shutdown,
+    ) -> Result<Self, NetError> {
+        let stream = match timeout(patience, TcpStream::connect(address)).await {
+            Err(_) => return Err(NetError::Io(io::ErrorKind::TimedOut.into())),
+            Ok(stream) => stream.map_err(NetError::Io)?,
+        };
+        stream.set_nodelay(true)?;
+        let facts = Facts {
+            id: SessionId::new(),
+            peer: Peer::Ip(address),
+            local: stream.local_addr().ok(),
+            shutdown: shutdown.clone(),
+            _permit: None,
+        };
+        Ok(Self::new(Transport::Tcp(stream), facts, timeouts))
+    }
+
     /// Goes over to TLS, as the server. The reply that invites the peer must have been flushed.
     pub async fn start_tls(&mut self, server: &TlsServer) -> Result<(), NetError> {
+        let transport = self.transport_to_protect()?;
+        let accepted = timeout(self.timeouts.handshake, server.accept(transport)).await;
+        self.protect(accepted)
+    }
+
+    /// Goes over to TLS, as the client of a server called `name`, after it has agreed.
+    pub async fn start_tls_towards(&mut self, name: &Domain, client: &TlsClient) -> Result<(), NetError> {
+        let transport = self.transport_to_protect()?;
+        let refused = |error| NetError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error));
+        let name = match name.literal_ip() {
+            Some(ip) => ServerName::IpAddress(ip.into()),
+            None => ServerName::try_from(name.to_string()).map_err(refused)?,
+        };
+        let connected = timeout(self.timeouts.handshake, client.connect(transport, name)).await;
+        self.protect(connected)
+    }
+
+    fn transport_to_protect(&mut self) -> Result<Transport, NetError> {
         if self.tls.is_some() || self.compressed {
             return Err(NetError::UpgradeTwice);
         }
@@ -264,13 +312,11 @@ impl Connection {
         if !self.input.is_empty() {
             return Err(NetError::PlaintextBehindUpgrade);
         }
-        let transport = mem::replace(&mut self.transport, Transport::Gone);
-        let accepting = server.accept(transport);
-        let (stream, facts) = match timeout(self.timeouts.handshake, accepting).await {
-            Err(_) => return Err(NetError::TooSlow),
-            Ok(Err(error)) => return Err(NetError::Tls(error)),
-            Ok(Ok(accepted)) => accepted,
-        };
+        Ok(mem::replace(&mut self.transport, Transport::Gone))
+    }
+
+    fn protect(&mut self, outcome: Result<io::Result<Protected>, Elapsed>) -> Result<(), NetError> {
+        let (stream, facts) = outcome.map_err(|_| NetError::TooSlow)?.map_err(NetError::Tls)?;
         self.transport = Transport::Tls(Box::new(stream));
         self.tls = Some(facts);
         self.input = Input::default();
@@ -310,7 +356,7 @@ impl Connection {
                 self.input.octets.clear();
                 self.input.octets.reserve(INPUT_OCTETS_IDLE);
                 match self.transport.read_buf(&mut self.input.octets).await? {
-                    0 => return Ok::<(), std::io::Error>(()),
+                    0 => return Ok::<(), io::Error>(()),
                     octets if octets >= left => return Ok(()),
                     octets => left -= octets,
                 }

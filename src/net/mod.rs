@@ -26,7 +26,7 @@ pub use notify::{State, notify};
 pub use rate::{Timeouts, Transfer};
 pub use serve::{Security, Service, serve};
 pub use shutdown::Shutdown;
-pub use tls::{Origin, TlsError, TlsFacts, TlsServer};
+pub use tls::{Origin, Pin, TlsClient, TlsError, TlsFacts, TlsServer};
 
 #[cfg(test)]
 mod tests;

@@ -221,8 +221,13 @@ where
                 None => return,
             }
         }
-        let facts =
-            Facts { id, peer: accepted.peer, local: accepted.local, shutdown: self.shutdown.clone(), _permit: permit };
+        let facts = Facts {
+            id,
+            peer: accepted.peer,
+            local: accepted.local,
+            shutdown: self.shutdown.clone(),
+            _permit: Some(permit),
+        };
         let mut connection = Connection::new(accepted.transport, facts, self.service.timeouts.clone());
         if let Security::Tls(server) = &self.service.security
             && let Err(error) = connection.start_tls(server).await

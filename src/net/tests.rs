@@ -257,6 +257,36 @@ async fn start_tls_upgrades_and_refuses_what_came_before_it() {
 }
 
 #[tokio::test]
+async fn we_can_be_the_client_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = tls::server(directory.path());
+    let (running, mut connections) = handed_over(service());
+    let patience = Duration::from_secs(30);
+    let shutdown = Shutdown::new();
+    let dialled = Connection::dial(running.address, patience, timeouts(), &shutdown);
+    let (mut ours, mut theirs) = (dialled.await.unwrap(), connections.recv().await.unwrap());
+    assert_eq!(theirs.peer().to_string(), ours.local().unwrap().to_string());
+    theirs.queue(b"220 hello\r\n");
+    theirs.flush().await.unwrap();
+    assert_eq!(ours.read_line(100).await.unwrap().octets, b"220 hello");
+
+    let client = TlsClient::unverified().unwrap();
+    let name = crate::types::Domain::parse("mail.example.org").unwrap();
+    let (up, down) = tokio::join!(ours.start_tls_towards(&name, &client), theirs.start_tls(&server));
+    up.unwrap();
+    down.unwrap();
+    assert_eq!(theirs.tls().unwrap().server_name.as_deref(), Some("mail.example.org"));
+    assert_eq!(ours.tls().unwrap().exporter, theirs.tls().unwrap().exporter);
+    ours.queue(b"EHLO us\r\n");
+    ours.flush().await.unwrap();
+    assert_eq!(theirs.read_line(100).await.unwrap().octets, b"EHLO us");
+
+    let address = running.address;
+    running.stop().await;
+    assert!(matches!(Connection::dial(address, patience, timeouts(), &shutdown).await, Err(NetError::Io(_))));
+}
+
+#[tokio::test]
 async fn compression_works_inside_tls() {
     let directory = tempfile::tempdir().unwrap();
     let server = tls::server(directory.path());

@@ -1,9 +1,12 @@
-//! TLS as the server: certificates out of PEM files, made on first start when there are none, replaced while running.
+//! TLS. As the server: one certificate for all services (clients are told one name) out of PEM files, made on first start
+//! when there are none, replaced while running. As the client: see `client`.
 //!
-//! One certificate for all services: clients are told one name. What is not here: ACME, client certificates.
+//! What is not here: ACME, certificates of clients.
 
+mod client;
 mod files;
 
+pub use client::{Pin, TlsClient};
 pub use files::Origin;
 
 use super::transport::Transport;
@@ -11,7 +14,7 @@ use crate::types::Domain;
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +35,8 @@ pub enum TlsError {
     /// Certificate and key are unusable together.
     Unusable(PathBuf, rustls::Error),
     SelfSigned(rcgen::Error),
+    /// Our own side of outgoing connections could not be set up.
+    Client(String),
 }
 
 impl fmt::Display for TlsError {
@@ -46,6 +51,7 @@ impl fmt::Display for TlsError {
                 missing.display()
             ),
             Self::Unusable(file, error) => write!(formatter, "{}: not usable with its key: {error}", file.display()),
+            Self::Client(error) => write!(formatter, "TLS towards other servers can't be set up: {error}"),
             Self::SelfSigned(error) => write!(formatter, "a self-signed certificate could not be made: {error}"),
         }
     }
@@ -68,11 +74,11 @@ pub struct TlsFacts {
     /// As `Received` names it: `TLS1.3`.
     pub version: &'static str,
     pub cipher: String,
-    /// The name the client asked for.
+    /// The name the client asked for; none on our side of outgoing connections.
     pub server_name: Option<String>,
     /// What an authentication can be tied to (RFC 9266); with TLS 1.3 only.
     pub exporter: Option<[u8; 32]>,
-    /// The one the client was shown.
+    /// The one the server showed.
     pub certificate: CertificateDer<'static>,
 }
 
@@ -97,7 +103,8 @@ impl TlsServer {
     pub(super) async fn accept(&self, transport: Transport) -> io::Result<(TlsStream<Transport>, TlsFacts)> {
         let loaded = self.0.load_full();
         let stream = TlsAcceptor::from(Arc::clone(&loaded.config)).accept(transport).await?;
-        let facts = facts(stream.get_ref().1, loaded.certificate.clone());
+        let session = stream.get_ref().1;
+        let facts = facts(session, loaded.certificate.clone(), session.server_name().map(str::to_owned));
         Ok((stream.into(), facts))
     }
 }
@@ -127,7 +134,12 @@ fn server_config(
     Ok(config)
 }
 
-fn facts(session: &ServerConnection, certificate: CertificateDer<'static>) -> TlsFacts {
+/// Of either side of a session.
+fn facts<D>(
+    session: &ConnectionCommon<D>,
+    certificate: CertificateDer<'static>,
+    server_name: Option<String>,
+) -> TlsFacts {
     let is_tls13 = session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
     // RFC 9266 section 4.2: with TLS 1.2 it is safe only with the extended master secret, and rustls does not say whether
     // that was agreed.
@@ -138,7 +150,7 @@ fn facts(session: &ServerConnection, certificate: CertificateDer<'static>) -> Tl
     TlsFacts {
         version: if is_tls13 { "TLS1.3" } else { "TLS1.2" },
         cipher: suite.unwrap_or_default().replace("TLS13_", "TLS_"),
-        server_name: session.server_name().map(str::to_owned),
+        server_name,
         exporter,
         certificate,
     }

@@ -58,6 +58,14 @@ pub(in crate::net) fn server(directory: &Path) -> TlsServer {
     TlsServer::load_or_make(&certificate, &key, &Domain::parse("mail.example.org").unwrap()).unwrap().0
 }
 
+pub(super) fn server_for(certificate_pem: &str, key_pem: &str) -> (TlsServer, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
+    fs::write(&certificate, certificate_pem).unwrap();
+    fs::write(&key, key_pem).unwrap();
+    (TlsServer::load(&certificate, &key).unwrap(), directory)
+}
+
 /// What the client saw (certificate, exporter) and what the server made of it.
 async fn handshake(
     server: &TlsServer,
