@@ -4,6 +4,7 @@ mod addresses;
 mod analysis;
 mod casemap;
 mod charset;
+mod compose;
 mod content_type;
 mod date;
 mod edit;
@@ -28,6 +29,10 @@ pub use addresses::{AddressItem, AddressList, Mailbox, address_list, mailboxes};
 pub use analysis::{Analysis, Parsed};
 pub use casemap::casemap;
 pub use charset::decode as decode_charset;
+pub use compose::{
+    Action, AutoReply, DeliveryReport, MethodResult, Notice, Protocol, Received, RecipientReport, ReplyBody, Returned,
+    Stamp, authentication_results, is_forged_authentication_results, reply_references, return_path,
+};
 pub use date::{SentDate, format_date};
 pub use edit::{HeaderEdit, Nth};
 pub use encoded_word::{decode as decode_header, encode as encode_words};
