@@ -253,7 +253,7 @@ fn charset_option(input: &mut Input<'_>) -> Parsed<Charset> {
 fn charset(input: &mut Input<'_>) -> Parsed<Charset> {
     let name = input.astring()?;
     match encoding_rs::Encoding::for_label(&name) {
-        // The label stands for ISO-8859-1 on the Web; here it says what it says, and UTF-8 holds it.
+        // On the Web this label means windows-1252; here it means itself, and UTF-8 has it in it.
         _ if name.eq_ignore_ascii_case(b"US-ASCII") => Ok(encoding_rs::UTF_8),
         // Replacement stands for encodings that are dangerous to read.
         Some(charset) if charset != encoding_rs::REPLACEMENT => Ok(charset),
