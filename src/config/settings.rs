@@ -126,7 +126,9 @@ section! {
         /// Lanes.
         argon2_parallelism: u32 = 1, within(1..=16);
         /// Password checks at the same time; each takes the memory above.
-        argon2_threads: usize = 2, within(1..=64);
+        argon2_threads: usize = limits::PASSWORD_HASHES_CONCURRENT, within(1..=64);
+        /// Rounds of SCRAM keys made from now on; clients compute them at each login.
+        scram_iterations: u32 = limits::SCRAM_ITERATIONS_DEFAULT, within(4_096..=limits::SCRAM_ITERATIONS_ACCEPTED_MAX);
     }
 }
 
@@ -161,14 +163,18 @@ section! {
         expanded_recipients_max: usize = limits::EXPANDED_RECIPIENTS_MAX, within(1..=100_000);
         /// Octets of one Sieve script.
         script_octets_max: usize = limits::SCRIPT_OCTETS_MAX, within(1_024..=1_048_576);
-        /// Scripts one account, one domain or the server may keep.
-        scripts_per_owner_max: usize = limits::SCRIPTS_PER_OWNER_MAX, within(1..=10_000);
-        /// Versions of a script that are kept.
-        script_versions_max: usize = limits::SCRIPT_VERSIONS_MAX, within(2..=100_000);
         /// Octets of a responder's text.
         responder_text_octets_max: usize = limits::RESPONDER_TEXT_OCTETS_MAX, within(256..=1_048_576);
-        /// Threads that read the store.
-        readers: usize = limits::READERS, within(1..=64);
+        /// Recipients of one message that comes in by SMTP (RFC 5321 section 4.5.3.1.8 asks for 100 at least).
+        smtp_recipients_max: usize = limits::SMTP_RECIPIENTS_MAX, within(100..=100_000);
+        /// Recipients refused in one session, after which it ends: somebody is guessing addresses.
+        smtp_recipients_refused_max: u32 = limits::SMTP_RECIPIENTS_REFUSED_MAX, within(1..=100_000);
+        /// Wrong commands in one session, after which it ends.
+        smtp_errors_max: u32 = limits::SMTP_ERRORS_MAX, within(1..=10_000);
+        /// Commands in one session without a message, after which it ends.
+        smtp_commands_idle_max: u32 = limits::SMTP_COMMANDS_IDLE_MAX, within(10..=1_000_000);
+        /// Failed logins in one session, after which it ends.
+        smtp_login_failures_max: u32 = limits::SMTP_LOGIN_FAILURES_MAX, within(1..=100);
         /// Connections in all.
         connections_max: usize = limits::CONNECTIONS_MAX, within(1..=1_000_000);
         /// Connections from one network: an IPv4 address, or the first 64 bits of an IPv6 address.
