@@ -83,6 +83,37 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
+
+    const CHILD: &str = "POSTHOUSE_TEST_GIVES_UP_ROOT";
+
+    /// It holds for a whole process, so it is tried in a child; without root there is nothing to give up.
+    #[test]
+    fn root_is_given_up_for_good() {
+        if !is_root() {
+            return;
+        }
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "net::identity::tests::what_the_child_does", "--ignored"]).env(CHILD, "nobody");
+        let output = child.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    }
+
+    #[test]
+    #[ignore = "part of the test above, which runs it in a process of its own"]
+    fn what_the_child_does() {
+        let Ok(account) = std::env::var(CHILD) else { return };
+        let directory = tempfile::tempdir().unwrap();
+        let identity = Identity::lookup(&account).unwrap();
+        identity.own(directory.path()).unwrap();
+        identity.assume().unwrap();
+        assert!(!is_root());
+        assert!(unistd::setuid(Uid::from_raw(0)).is_err());
+        assert_eq!(unistd::getgroups().unwrap(), [identity.group_id]);
+        std::fs::write(directory.path().join("mine"), "").unwrap();
+        assert!(std::fs::write("/etc/not-mine", "").is_err());
+    }
 
     #[test]
     fn only_accounts_that_give_something_up_are_taken() {

@@ -6,6 +6,7 @@
 mod caps;
 mod connection;
 mod deflate;
+mod descriptors;
 mod error;
 mod identity;
 mod listener;
@@ -19,6 +20,7 @@ mod transport;
 
 pub use caps::{Caps, Permit, Refused};
 pub use connection::{Connection, Line, LineEnd, Peer};
+pub use descriptors::raise_descriptor_limit;
 pub use error::NetError;
 pub use identity::{Identity, IdentityError, is_root};
 pub use listener::{BindError, Listener};

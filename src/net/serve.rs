@@ -243,7 +243,7 @@ where
         let header = timeout(Duration::from_secs(PROXY_HEADER_SECONDS), proxy::read_header(&mut accepted.transport));
         match header.await {
             Ok(Ok(Some(proxied))) => {
-                tracing::debug!(peer = %proxied.source, "the proxy names its peer");
+                tracing::Span::current().record("peer", tracing::field::display(proxied.source));
                 accepted.peer = Peer::Ip(proxied.source);
                 accepted.local = Some(proxied.destination);
                 let assigned = permit.assign(proxied.source.ip());
@@ -280,5 +280,23 @@ impl Transport {
             Self::Unix(stream) => Some(SockRef::from(stream)),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_shortages_make_the_loop_wait() {
+        let check = |errno: Errno, expected: bool| {
+            assert_eq!(pause_after(&io::Error::from(errno)).is_some(), expected, "{errno}");
+        };
+        check(Errno::EMFILE, true);
+        check(Errno::ENFILE, true);
+        check(Errno::ENOMEM, true);
+        check(Errno::ECONNABORTED, false);
+        check(Errno::EPERM, false);
+        assert_eq!(pause_after(&io::ErrorKind::ConnectionReset.into()), None);
     }
 }
