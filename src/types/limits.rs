@@ -81,6 +81,47 @@ pub const ADDRESS_HOPS_MAX: usize = 20;
 pub const EXPANDED_RECIPIENTS_MAX: usize = 1000;
 /// Octets of a personal script, and of an administrator's.
 pub const SCRIPT_OCTETS_MAX: usize = 64 * 1024;
+/// Blocks within blocks, and tests within tests. RFC 5228 section 2.10.5 asks for 15 of each at least.
+pub const SIEVE_BLOCK_DEPTH_MAX: usize = 32;
+pub const SIEVE_TEST_DEPTH_MAX: usize = 32;
+/// RFC 5229 section 6 asks for 128 variables of 4,000 octets, and for match variables up to `${9}`.
+pub const SIEVE_VARIABLES_MAX: usize = 128;
+pub const SIEVE_VARIABLE_OCTETS_MAX: usize = 16 * 1024;
+pub const SIEVE_MATCH_VARIABLES_MAX: usize = 32;
+/// References to variables in one command: with the size of a variable it bounds what one string can grow to.
+pub const SIEVE_REFERENCES_MAX: usize = 64;
+/// Strings in all tests of one command.
+pub const SIEVE_STRINGS_PER_COMMAND_MAX: usize = 8192;
+/// Regular expressions of one script, octets of each, and how often each may repeat a part.
+pub const SIEVE_PATTERNS_MAX: usize = 64;
+pub const SIEVE_PATTERN_OCTETS_MAX: usize = 1024;
+pub const SIEVE_PATTERN_REPETITIONS_MAX: u64 = 1000;
+/// Steps of the engine for one message, and octets of text its tests look through.
+pub const SIEVE_INSTRUCTIONS_MAX: usize = 100_000;
+pub const SIEVE_WORK_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+/// Time one run may take; looked at between the commands of a script.
+pub const SIEVE_RUN_MILLISECONDS_MAX: u64 = 1000;
+pub const SIEVE_ACTIONS_MAX: usize = 150;
+/// Scripts one run may include, and how deep.
+pub const SIEVE_INCLUDES_MAX: usize = 64;
+pub const SIEVE_INCLUDE_DEPTH_MAX: usize = 10;
+/// Changes to a message in one run.
+pub const SIEVE_EDITS_MAX: usize = 100;
+/// Octets of a header field that a script adds.
+pub const SIEVE_ADDED_HEADER_OCTETS_MAX: usize = 2048;
+/// Compiled scripts that are remembered.
+pub const SIEVE_CACHE_SCRIPTS_MAX: usize = 4096;
+/// Seconds a `duplicate` test may remember, and what it does when it doesn't say (RFC 7352 section 3.1).
+pub const SIEVE_DUPLICATE_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+pub const SIEVE_DUPLICATE_SECONDS_DEFAULT: u64 = 7 * 24 * 60 * 60;
+/// Recipients of one notification.
+pub const SIEVE_NOTIFY_RECIPIENTS_MAX: usize = 10;
+/// Octets of the script that an address's switches make: a responder's text and all targets of a redirection fit.
+pub const COMPILED_SCRIPT_OCTETS_MAX: usize = 256 * 1024;
+/// Octets of a pattern with wildcards.
+pub const SIEVE_GLOB_OCTETS_MAX: usize = 2048;
+/// Lines of a script that a run says it has reached.
+pub const SIEVE_TRACE_MAX: usize = 1000;
 /// Scripts one account, one domain or the server may keep.
 pub const SCRIPTS_PER_OWNER_MAX: usize = 100;
 /// Versions of a script that are kept; the oldest go first.
