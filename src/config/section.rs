@@ -179,6 +179,8 @@ macro_rules! section {
         }
     ) => {
         $(#[doc = $section_doc])+
+        // Brackets in these texts are TOML's, not links.
+        #[allow(rustdoc::broken_intra_doc_links)]
         #[derive(Clone, Debug, PartialEq)]
         pub struct $struct {
             $( $(#[doc = $doc])+ pub $field: $type, )*

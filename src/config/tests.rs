@@ -226,3 +226,18 @@ proptest::proptest! {
         let _ = Config::parse(&text, Path::new("x.toml"));
     }
 }
+
+#[test]
+fn there_is_always_a_name_to_greet_with() {
+    assert_eq!(localhost().as_str(), "localhost");
+    assert!(!Config::default().host().as_str().is_empty());
+    let named = Config::parse("hostname = \"Mail.Example.ORG\"", Path::new("x.toml")).unwrap();
+    assert_eq!(named.host().as_str(), "mail.example.org");
+}
+
+#[test]
+fn without_a_file_everything_lies_in_the_data_directory() {
+    let config = Config::without_file("/var/lib/posthouse".into());
+    assert_eq!(config.data, Path::new("/var/lib/posthouse"));
+    assert_eq!(config.tls.key, Path::new("/var/lib/posthouse/key.pem"));
+}

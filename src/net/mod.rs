@@ -1,6 +1,6 @@
 //! Layer 1: from a listening address to a bounded, timed, perhaps encrypted conversation with one peer.
 //!
-//! [`Listener`] binds, [`serve`] accepts within [`Caps`] and calls a handler per [`Connection`], [`Shutdown`] ends it all in
+//! [`Listener`] binds, [`serve()`] accepts within [`Caps`] and calls a handler per [`Connection`], [`Shutdown`] ends it all in
 //! order. What it will not do: know any protocol's words. It says nothing to a peer that it was not handed as octets.
 
 mod caps;
