@@ -4,8 +4,8 @@
 # The Sieve script of jane@example.org.
 # Written by posthouse from the switches of the address, and written anew whenever one of them changes.
 
-require ["comparator-i;ascii-numeric", "copy", "date", "encoded-character", "fileinto", "include", "mailbox",
-    "reject", "relational", "special-use", "vacation", "vacation-seconds", "variables"];
+require ["comparator-i;ascii-numeric", "copy", "date", "encoded-character", "fileinto", "ihave", "include",
+    "mailbox", "reject", "relational", "vacation", "variables"];
 
 set "dollar" "$";
 set "spam" "no";
@@ -15,7 +15,6 @@ set "taken" "no";
 
 # [1] before: what the administrators of the server and of the domain want done first.
 include :global :optional "before";
-include :global :optional "before-example.org";
 
 # Spam, as it was judged on arrival, is neither answered nor redirected.
 if header :matches "X-Spam-Status" "Yes*" {

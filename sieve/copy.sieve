@@ -1,6 +1,6 @@
 # Section 4 of every address's script: whether the mailbox keeps the message too. What is above the first "#=" makes
 # this file whole by itself.
-require ["fileinto", "mailbox", "reject", "special-use", "variables"];
+require ["fileinto", "ihave", "mailbox", "reject", "variables"];
 set "spam" "no";
 set "outward" "yes";
 set "keep" "yes";
@@ -8,7 +8,11 @@ set "taken" "no";
 #= mailbox
 # [4] copy: the mailbox keeps the message, unless the responder's owner wants it answered only.
 if string :is "${spam}" "yes" {
-    fileinto :specialuse "\\Junk" :create "Junk";
+    if ihave "special-use" {
+        fileinto :specialuse "\\Junk" :create "Junk";
+    } else {
+        fileinto :create "Junk";
+    }
     stop;
 }
 if string :is "${keep}" "no" {
@@ -19,7 +23,11 @@ if string :is "${keep}" "no" {
 #= redirected-only
 # [4] copy: the mailbox keeps nothing of what was redirected. What may not be redirected, it keeps.
 if string :is "${spam}" "yes" {
-    fileinto :specialuse "\\Junk" :create "Junk";
+    if ihave "special-use" {
+        fileinto :specialuse "\\Junk" :create "Junk";
+    } else {
+        fileinto :create "Junk";
+    }
     stop;
 }
 if string :is "${outward}" "yes" {

@@ -1,5 +1,5 @@
 # Section 2 of every address's script: the responder. What is above the first "#=" makes this file whole by itself.
-require ["copy", "date", "relational", "vacation", "vacation-seconds", "variables"];
+require ["copy", "date", "relational", "vacation", "variables"];
 set "outward" "yes";
 set "keep" "yes";
 set "taken" "no";
@@ -10,14 +10,14 @@ set "taken" "no";
 # [2] responder: paused, so nothing is answered.
 
 #= answer
-# [2] responder: answers each sender at most once in 7 days.
+# [2] responder: answers each sender at most once in a week.
 # Active from 1 Nov 2026 until 14 Nov 2026 (Europe/Berlin).
 if allof (
     currentdate :zone "+0000" :value "ge" "iso8601" "2026-10-31T23:00:00",
     currentdate :zone "+0000" :value "lt" "iso8601" "2026-11-14T23:00:00",
     string :is "${outward}" "yes"
 ) {
-    vacation :seconds 604800
+    vacation :days 7
         :addresses ["jane@example.org"]
         :from "jane@example.org"
         :subject "I am away"

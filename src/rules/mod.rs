@@ -27,6 +27,8 @@
 //! * A mailbox with a redirection that does not keep still keeps what could not be redirected.
 //! * A bounce (null sender) is redirected like other mail; that of a redirected message never gets here, because it comes
 //!   back to an SRS address (`queue`). The responder is silent on it by RFC 3834 section 2, which the engine sees to.
+//! * Without a mailbox, a responder may have answered what is then refused (all targets behind it are paused). The refusal is
+//!   what counts: RFC 5429 section 2.1 finds the two incompatible, and `filter` drops the answer.
 //! * Without a mailbox, or with a redirection that does not keep, `stop` ends the script in the copy section. The text of
 //!   the sections behind stays in the script all the same.
 //! * There is no `keep` at the end. An explicit one would store a second copy beside what a personal script has filed; the
@@ -35,7 +37,14 @@
 //!   that must hold against a personal script's `stop` belongs in `before`.
 //!
 //! Administrators' scripts are included from the global location under the names [`before_script_name`] and
-//! [`after_script_name`] give, missing ones are passed over.
+//! [`after_script_name`] give, and only those that exist: some engines refuse to compile an include of a place they don't
+//! have, optional or not. So a script is compiled anew when one of those it includes comes or goes.
+//!
+//! # Standard Sieve
+//!
+//! The text runs unchanged elsewhere, with what Pigeonhole offers by default: answers are counted in days (`:days`, not
+//! `vacation-seconds`), and special-use mailboxes are asked for by `ihave` (RFC 5463), with a mailbox named Junk for those
+//! who know none.
 //!
 //! # Quoting
 //!

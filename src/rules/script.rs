@@ -13,8 +13,14 @@ pub struct Context {
     /// The addresses whose mail comes to this one: aliases of it, and it itself in domains that are aliases of its domain.
     /// Who writes to one of them has written to the responder's owner (RFC 5230 section 4.5).
     pub also_known_as: Vec<Address>,
+    /// The active administrators' scripts that come first, in their order: the server's, then the domain's. Named by
+    /// [`before_script_name`]. Those that don't exist must not be named: to include what is missing, even optionally, is
+    /// more than every engine survives.
+    pub before: Vec<String>,
     /// The active personal scripts, in their order.
     pub personal: Vec<String>,
+    /// As `before`, for those that come last: the domain's, then the server's. Named by [`after_script_name`].
+    pub after: Vec<String>,
 }
 
 /// The pieces of a script, in their order.
@@ -85,12 +91,12 @@ pub fn compile(address: &Address, switches: &Switches, context: &Context) -> Com
     let (mut line, mut octet) = (1, 0);
     let sections = Section::ALL.map(|section| {
         match section {
-            Section::Before => text.push_str(&before(address)),
+            Section::Before => text.push_str(&before(address, context)),
             Section::Responder => text.push_str(&responder(address, switches, context)),
             Section::Redirections => text.push_str(&redirections(switches)),
             Section::Copy => text.push_str(copy(switches)),
             Section::Personal => text.push_str(&personal(context)),
-            Section::After => text.push_str(&after(address)),
+            Section::After => text.push_str(&after(context)),
         }
         let lines = line..line + text[octet..].bytes().filter(|&byte| byte == b'\n').count();
         let octets = octet..text.len();
@@ -115,15 +121,27 @@ fn global_name(place: &str, domain: Option<&Domain>) -> String {
     domain.map_or_else(|| place.to_owned(), |domain| format!("{place}-{domain}"))
 }
 
-fn before(address: &Address) -> String {
+fn before(address: &Address, context: &Context) -> String {
+    let includes = if context.before.is_empty() {
+        "# [1] before: no administrator's script comes first.\n".to_owned()
+    } else {
+        format!("{BEFORE_TITLE}{}", includes("global", &context.before))
+    };
     fill(
         form(include_str!("../../sieve/before.sieve"), "script"),
         &[
             ("jane@example.org", &quote::comment(&address.to_string())),
-            ("\"before-example.org\"", &quote::quoted(&before_script_name(Some(address.domain())))),
+            (&format!("{BEFORE_TITLE}include :global :optional \"before\";\n"), &includes),
             ("\"50\"", &format!("\"{RECEIVED_HEADERS_OUTWARD_MAX}\"")),
         ],
     )
+}
+
+const BEFORE_TITLE: &str = "# [1] before: what the administrators of the server and of the domain want done first.\n";
+
+fn includes(place: &str, names: &[String]) -> String {
+    let line = |name: &String| format!("include :{place} :optional {};\n", quote::quoted(name));
+    names.iter().map(line).collect()
 }
 
 fn responder(address: &Address, switches: &Switches, context: &Context) -> String {
@@ -140,11 +158,11 @@ fn responder(address: &Address, switches: &Switches, context: &Context) -> Strin
     fill(
         text,
         &[
-            ("7 days", &interval(responder.every_seconds)),
+            ("a week", &interval(responder.every_seconds)),
             ("# Active from 1 Nov 2026 until 14 Nov 2026 (Europe/Berlin).\n", &active(window)),
             (&bound("ge", "2026-10-31T23:00:00"), &lower.map_or_else(String::new, |at| bound("ge", &utc(at)))),
             (&bound("lt", "2026-11-14T23:00:00"), &upper.map_or_else(String::new, |at| bound("lt", &utc(at)))),
-            ("604800", &responder.every_seconds.to_string()),
+            (":days 7", &format!(":days {}", responder.every_seconds.div_ceil(SECONDS_PER_DAY))),
             ("[\"jane@example.org\"]", &addresses(address, context)),
             (":from \"jane@example.org\"", &format!(":from {from}")),
             ("        :subject \"I am away\"\n", &subject(responder)),
@@ -155,6 +173,10 @@ fn responder(address: &Address, switches: &Switches, context: &Context) -> Strin
         ],
     )
 }
+
+/// Answers are counted in days: that is what RFC 5230 section 4.1 gives every engine, where seconds (RFC 6131) are an
+/// extension that some leave switched off.
+const SECONDS_PER_DAY: u32 = 86_400;
 
 const DROP: &str =
     "    # Its owner wants what was answered not to be stored.\n    set \"keep\" \"no\";\n    set \"taken\" \"yes\";\n";
@@ -264,18 +286,17 @@ fn personal(context: &Context) -> String {
     if context.personal.is_empty() {
         return form(template, "none").to_owned();
     }
-    let mut lines = String::new();
-    for name in &context.personal {
-        let _ = writeln!(lines, "include :personal :optional {};", quote::quoted(name));
-    }
+    let lines = includes("personal", &context.personal);
     fill(form(template, "scripts"), &[("include :personal :optional \"lists\";\n", &lines)])
 }
 
-fn after(address: &Address) -> String {
-    fill(
-        form(include_str!("../../sieve/after.sieve"), "scripts"),
-        &[("\"after-example.org\"", &quote::quoted(&after_script_name(Some(address.domain()))))],
-    )
+fn after(context: &Context) -> String {
+    let template = include_str!("../../sieve/after.sieve");
+    if context.after.is_empty() {
+        return form(template, "none").to_owned();
+    }
+    let lines = includes("global", &context.after);
+    fill(form(template, "scripts"), &[("include :global :optional \"after\";\n", &lines)])
 }
 
 /// One form of a section: what stands between its mark and the next. Which forms there are is fixed here and in `sieve/`;

@@ -62,6 +62,9 @@ pub enum Violation {
         seconds: u32,
         max: u32,
     },
+    EveryNotWholeDays {
+        seconds: u32,
+    },
     CopyToWithMailbox(Address),
 }
 
@@ -106,6 +109,10 @@ impl fmt::Display for Violation {
                     "the responder would answer the same sender every {seconds} seconds; {max} is the most"
                 )
             }
+            Self::EveryNotWholeDays { seconds } => write!(
+                formatter,
+                "the responder would answer the same sender every {seconds} seconds; whole days are counted, such as 1d or 7d"
+            ),
             Self::CopyToWithMailbox(target) => write!(
                 formatter,
                 "a copy to {target} is for responders of addresses without a mailbox: here, add a redirection to it instead"
@@ -181,6 +188,9 @@ fn check_responder(responder: &Responder, limits: &Limits, violations: &mut Vec<
     let seconds = responder.every_seconds;
     if seconds < RESPONDER_EVERY_SECONDS_MIN {
         violations.push(Violation::EveryTooShort { seconds, min: RESPONDER_EVERY_SECONDS_MIN });
+    }
+    if seconds >= RESPONDER_EVERY_SECONDS_MIN && !seconds.is_multiple_of(RESPONDER_EVERY_SECONDS_MIN) {
+        violations.push(Violation::EveryNotWholeDays { seconds });
     }
     if seconds > RESPONDER_EVERY_SECONDS_MAX {
         violations.push(Violation::EveryTooLong { seconds, max: RESPONDER_EVERY_SECONDS_MAX });
@@ -290,8 +300,12 @@ mod tests {
         check(&with(|responder| responder.text = "a\0b".into()), &[Violation::TextCharacter]);
         check(&with(|responder| responder.every_seconds = 86_400), &[]);
         check(
-            &with(|responder| responder.every_seconds = u32::MAX),
-            &[Violation::EveryTooLong { seconds: u32::MAX, max: RESPONDER_EVERY_SECONDS_MAX }],
+            &with(|responder| responder.every_seconds = 36 * 3600),
+            &[Violation::EveryNotWholeDays { seconds: 129_600 }],
+        );
+        check(
+            &with(|responder| responder.every_seconds = 367 * 86_400),
+            &[Violation::EveryTooLong { seconds: 367 * 86_400, max: RESPONDER_EVERY_SECONDS_MAX }],
         );
         let late = Timestamp::from_seconds(super::super::window::SECONDS_END);
         let window = |until| Window { from: None, until: Some(until), zone: ZoneName::utc() };

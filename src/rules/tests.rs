@@ -147,7 +147,7 @@ fn combinations() -> Vec<(Vec<bool>, Switches, Context)> {
                 responder: on(4).then_some(responder),
             };
             let personal = if on(8) { names.to_vec() } else { Vec::new() };
-            (flips, switches, Context { also_known_as: Vec::new(), personal })
+            (flips, switches, Context { personal, ..Context::default() })
         })
         .collect()
 }
@@ -220,8 +220,12 @@ fn a_script_in_full() {
         }),
         ..Switches::default()
     };
-    let context =
-        Context { also_known_as: vec![address("j@example.org")], personal: vec!["lists".into(), "my \"own\"".into()] };
+    let context = Context {
+        also_known_as: vec![address("j@example.org")],
+        before: vec![before_script_name(None), before_script_name(Some(address("a@example.org").domain()))],
+        personal: vec!["lists".into(), "my \"own\"".into()],
+        after: vec![after_script_name(None)],
+    };
     let script = compile(&address("jane@example.org"), &switches, &context);
     let responder = "\
 # [2] responder: answers each sender at most once in a week.
@@ -231,7 +235,7 @@ if allof (
     currentdate :zone \"+0000\" :value \"lt\" \"iso8601\" \"2026-11-14T23:00:00\",
     string :is \"${outward}\" \"yes\"
 ) {
-    vacation :seconds 604800
+    vacation :days 7
         :addresses [\"jane@example.org\", \"j@example.org\"]
         :from \"jane@example.org\"
         :subject \"Out of office\"
@@ -445,7 +449,8 @@ proptest! {
             ..Switches::default()
         };
         let context = |named: &Address, name: &str| {
-            Context { also_known_as: vec![named.clone()], personal: vec![name.into()] }
+            let names = vec![name.to_owned()];
+            Context { also_known_as: vec![named.clone()], before: names.clone(), personal: names.clone(), after: names }
         };
         let own = address("own@example.org");
         let tame = compile(&own, &switches(&address("x@example.org"), "x", "x"), &context(&address("x@example.org"), "x"));

@@ -3,4 +3,5 @@
 #![allow(unreachable_pub)] // there is nothing outside to reach it from
 
 mod dialogs;
+mod rules;
 mod support;
