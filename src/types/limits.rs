@@ -29,6 +29,8 @@ pub const SMTP_RECIPIENTS_REFUSED_MAX: u32 = 100;
 pub const SMTP_LOGIN_FAILURES_MAX: u32 = 3;
 /// Commands since the last message that was begun.
 pub const SMTP_COMMANDS_IDLE_MAX: u32 = 100;
+/// Mailboxes that From and Sender of a submitted message may name: each is looked up.
+pub const SUBMISSION_AUTHORS_MAX: usize = 20;
 /// Octets of a refused message that are read past so that its sender hears the answer; beyond, the session ends.
 pub const SMTP_DISCARDED_OCTETS_MAX: u64 = 128 * 1024 * 1024;
 /// Octets of an arriving message that are held in memory; the rest goes to a file.

@@ -12,6 +12,7 @@ mod service;
 mod session;
 mod settings;
 mod spool;
+mod submission;
 
 pub use drive::Driver;
 pub use logins::Logins;
@@ -22,6 +23,7 @@ pub use service::{
 pub use session::{Ask, Pipelined, Session, Step};
 pub use settings::{Kind, Limits, Link, Offered, Settings};
 pub use spool::{Spool, Spooled, prepare_directory};
+pub use submission::{Submission, claimed_senders, completed};
 
 #[cfg(test)]
 mod tests;
