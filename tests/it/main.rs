@@ -4,4 +4,5 @@
 
 mod dialogs;
 mod rules;
+mod smtp_logins;
 mod support;

@@ -9,6 +9,7 @@ use super::session::{Ask, Pipelined, Session, Step};
 use super::settings::{Link, Settings};
 use super::spool::Spool;
 use crate::net::{Connection, Line, LineEnd, NetError, TlsServer, Transfer};
+use crate::types::limits::OUTPUT_OCTETS_HIGH_WATER;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,9 +81,10 @@ impl Run<'_> {
     }
 
     async fn read_line(&mut self, octets_max: usize) -> Result<Step, NetError> {
-        // Replies to commands that came together go out together (RFC 2920 section 3.2).
-        if !self.connection.buffered().contains(&b'\n') {
-            self.connection.flush().await?;
+        // Replies to commands that came together go out together (RFC 2920 section 3.2), unless they grow beyond reason.
+        let more_to_answer = memchr::memchr(b'\n', self.connection.buffered()).is_some();
+        if !more_to_answer || self.connection.queue_mut().len() > OUTPUT_OCTETS_HIGH_WATER {
+            self.send().await?;
         }
         let shutdown = self.connection.shutdown().clone();
         let read = tokio::select! {
@@ -104,6 +106,11 @@ impl Run<'_> {
         }
     }
 
+    /// Most pieces of a message are read with nothing to say in between.
+    async fn send(&mut self) -> Result<(), NetError> {
+        if self.connection.queue_mut().is_empty() { Ok(()) } else { self.connection.flush().await }
+    }
+
     async fn read_data(&mut self) -> Result<Step, NetError> {
         let mut transfer = Transfer::begin();
         let mut replies = Vec::new();
@@ -122,7 +129,7 @@ impl Run<'_> {
                 return Ok(step);
             }
             // 354, or the reply to the chunk before: nobody would go on sending without it.
-            self.connection.flush().await?;
+            self.send().await?;
             match self.connection.read_more(&mut transfer).await {
                 Ok(()) => {}
                 Err(NetError::Idle | NetError::TooSlow) => {
@@ -137,7 +144,7 @@ impl Run<'_> {
         let Some(tls) = &self.driver.tls else {
             return Ok(self.session.out_of_step(self.connection.queue_mut()));
         };
-        self.connection.flush().await?;
+        self.send().await?;
         self.connection.start_tls(tls).await?;
         if let (Some(conversation), Some(facts)) = (&mut self.conversation, self.connection.tls()) {
             conversation.encrypted(facts);

@@ -13,15 +13,15 @@
 //! | jane@example.org with the password `secret` | may log in with PLAIN and LOGIN, and send as herself |
 
 use crate::support::dialog::{Scene, Script, Wire, scripts};
+use crate::support::listening::Listening;
 use crate::support::tls;
 use posthouse::auth::Mechanism;
-use posthouse::net::{Caps, Connection, Listener, Security, Service as Listening, Shutdown, Timeouts, TlsFacts, serve};
+use posthouse::net::{Security, Shutdown, TlsFacts};
 use posthouse::smtp::server::{
     Answer, Arrived, AuthAnswer, AuthStep, Caller, Cause, Conversation, Delivered, Driver, Hello, Kind, Limits,
     Offered, Refusal, Service, Settings, Verdict,
 };
-use posthouse::telemetry::Metrics;
-use posthouse::types::{Address, Envelope, FixedClock, ListenAddress, Networks, Notify, Recipient, Timestamp};
+use posthouse::types::{Address, Envelope, FixedClock, Notify, Recipient, Timestamp};
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -75,31 +75,16 @@ async fn play(script: &Script) -> Result<(), String> {
 
     let idle = setting("idle_milliseconds")
         .map_or(Duration::from_secs(20), |text| Duration::from_millis(text.parse().unwrap()));
-    let long = Duration::from_secs(20);
-    let listening = Listening {
-        name: "smtp",
-        security: if implicit { Security::Tls(server_tls) } else { Security::Plain },
-        caps: Caps::new(10, 10, Networks::default()),
-        proxies: Networks::default(),
-        timeouts: Timeouts { idle, write: long, handshake: long, octets_per_second_min: 1 },
-        refusal: Cause::TooManyConnections.line(),
-        grace: long,
-        metrics: Metrics::new(),
-    };
-    let listener = Listener::bind(&ListenAddress::parse("127.0.0.1:0").unwrap(), 0o600).unwrap();
-    let ListenAddress::Socket(address) = *listener.address() else { panic!("a socket was asked for") };
-    let shutdown = Shutdown::new();
-    let handler = move |connection: Connection| {
+    let security = if implicit { Security::Tls(server_tls) } else { Security::Plain };
+    let listening = Listening::start(security, idle, move |connection| {
         let driver = Arc::clone(&driver);
         async move { driver.run(connection).await }
-    };
-    let serving = tokio::spawn(serve(listener, listening, shutdown.clone(), handler));
+    });
 
-    let stream = TcpStream::connect(address).await.unwrap();
-    let mut scene = Smtp { directory: directory.path(), implicit, heard, shutdown: shutdown.clone() };
+    let stream = TcpStream::connect(listening.address).await.unwrap();
+    let mut scene = Smtp { directory: directory.path(), implicit, heard, shutdown: listening.shutdown.clone() };
     let outcome = script.play(stream, &mut scene).await;
-    shutdown.request();
-    serving.await.unwrap();
+    listening.stop().await;
     outcome
 }
 

@@ -1,4 +1,5 @@
-//! What several kinds of tests need: a player of conversations, TLS as a client.
+//! What several kinds of tests need: a player of conversations, a listener for them, TLS as a client.
 
 pub mod dialog;
+pub mod listening;
 pub mod tls;
