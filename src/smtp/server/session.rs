@@ -272,7 +272,7 @@ impl Session {
 
     pub(super) fn read_command(&mut self) -> Step {
         self.due = Due::Command;
-        let may_log_in = self.login.is_none() && !self.extensions().auth.is_empty();
+        let may_log_in = self.login.is_none() && self.settings.kind.needs_login() && !self.link.mechanisms.is_empty();
         Step::ReadLine { octets_max: if may_log_in { SMTP_AUTH_LINE_OCTETS_MAX } else { SMTP_LINE_OCTETS_MAX } }
     }
 
