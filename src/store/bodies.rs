@@ -10,6 +10,7 @@ use super::{Store, StoreError, Thing};
 use crate::types::limits::BODY_CHUNK_OCTETS;
 use crate::types::{BodyId, Timestamp};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Places for chunks in a body's key space: 4096 × 256 KiB is 1 GiB.
 const CHUNKS_PER_BODY: i64 = 4096;
@@ -80,20 +81,17 @@ pub struct NewBody {
 
 impl NewBody {
     /// Hashes and compresses: work for a thread that may be kept busy.
-    pub fn of(raw: &[u8], mut index: BodyIndex) -> Result<Self, StoreError> {
+    pub fn of(raw: &[u8], index: BodyIndex) -> Result<Self, StoreError> {
+        Ok(Self { chunks: chunks_of(raw)?, ..Self::without_chunks(raw, index)? })
+    }
+
+    fn without_chunks(raw: &[u8], mut index: BodyIndex) -> Result<Self, StoreError> {
         let octets = u32::try_from(raw.len()).map_err(|_| StoreError::Limit("octets of a message"))?;
         let search = std::mem::take(&mut index.search_text);
         let search_octets = u32::try_from(search.len()).map_err(|_| StoreError::Limit("octets of search text"))?;
         let search_data =
             zstd::bulk::compress(&search, ZSTD_LEVEL).map_err(|error| StoreError::Io(error.to_string()))?;
-        Ok(Self {
-            octets,
-            hash: Sha256::digest(raw).into(),
-            chunks: chunks_of(raw)?,
-            index,
-            search_octets,
-            search_data,
-        })
+        Ok(Self { octets, hash: Sha256::digest(raw).into(), chunks: Vec::new(), index, search_octets, search_data })
     }
 
     pub fn octets(&self) -> u32 {
@@ -143,6 +141,32 @@ impl Store {
             })
             .await?;
         for (position, chunk) in chunks.into_iter().enumerate() {
+            self.write(chunk.data.len(), move |tx| insert_chunk(tx, id, position, &chunk)).await?;
+        }
+        Ok(id)
+    }
+
+    /// The same out of one buffer that the caller shares: a chunk is compressed while the one before it is written, so
+    /// that beside the message itself only two chunks are in memory.
+    pub async fn put_large_body(&self, raw: Arc<Vec<u8>>, index: BodyIndex) -> Result<BodyId, StoreError> {
+        let now = self.0.clock.now();
+        let hashed = Arc::clone(&raw);
+        let head = off_thread(move || NewBody::without_chunks(&hashed, index)).await?;
+        let size = head.stored_octets() + 256;
+        let id = self
+            .write(size, move |tx| {
+                let id = insert(tx, &head)?;
+                orphan(tx, id, now)?;
+                Ok(id)
+            })
+            .await?;
+        let mut next = Some(pack_chunk(&raw, 0));
+        for position in 0.. {
+            let Some(packing) = next.take() else { break };
+            let chunk = packing.await?;
+            if (position + 1) * BODY_CHUNK_OCTETS < raw.len() {
+                next = Some(pack_chunk(&raw, position + 1));
+            }
             self.write(chunk.data.len(), move |tx| insert_chunk(tx, id, position, &chunk)).await?;
         }
         Ok(id)
@@ -214,6 +238,22 @@ impl Store {
         })
         .await
     }
+}
+
+/// Compresses a chunk on a thread that may be kept busy, from now on.
+fn pack_chunk(raw: &Arc<Vec<u8>>, position: usize) -> impl Future<Output = Result<Chunk, StoreError>> + use<> {
+    let raw = Arc::clone(raw);
+    off_thread(move || {
+        let start = position * BODY_CHUNK_OCTETS;
+        Chunk::pack(&raw[start..raw.len().min(start + BODY_CHUNK_OCTETS)])
+    })
+}
+
+fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> impl Future<Output = Result<T, StoreError>> {
+    let task = tokio::task::spawn_blocking(work);
+    async { task.await.unwrap_or_else(|_| Err(StoreError::Io("a body's compression panicked".to_owned()))) }
 }
 
 /// A body's record in place, while the reader's row is at hand.

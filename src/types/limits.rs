@@ -244,3 +244,7 @@ pub const DNS_VALIDATION_RECHECK_SECONDS: u64 = 3600;
 /// Steps up a thread that are made to rule out a loop before one message is hung below another. What would need more
 /// starts a thread of its own.
 pub const THREAD_STEPS_MAX: usize = 1000;
+/// Octets of a message that are analysed at once on the thread that received it; larger ones go to a thread of their own.
+pub const INDEX_INLINE_OCTETS: usize = 32 * 1024;
+/// Messages larger than a chunk that are whole in memory at a time, to be analysed.
+pub const LARGE_MESSAGES_CONCURRENT: usize = 2;

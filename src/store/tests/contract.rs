@@ -240,6 +240,12 @@ fn large_bodies_come_ahead_and_back_in_chunks() {
             position += 1;
         }
         assert!(raw == text.as_bytes() && position > 2);
+        let shared = std::sync::Arc::new(raw);
+        let index = crate::store::BodyIndex { search_text: text.clone().into_bytes(), ..Default::default() };
+        let second = world.store.put_large_body(std::sync::Arc::clone(&shared), index).await.expect("stored");
+        assert_eq!(world.store.body_octets(second).await.expect("whole"), *shared);
+        let (one, other) = (world.store.body(stored).await, world.store.body(second).await);
+        assert_eq!(one.expect("readable").map(|body| body.hash), other.expect("readable").map(|body| body.hash));
         assert_eq!(world.store.search_text(stored).await.expect("readable").expect("there"), text.as_bytes());
         world.assert_sound();
     });

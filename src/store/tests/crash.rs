@@ -4,10 +4,11 @@
 use super::faulty::{self, Fault};
 use super::world::{NOW, add_people, address, block_on, body, filing, message, put_mailbox};
 use crate::store::{
-    Answered, BodyChoice, Deposit, DirectoryChange, DkimAlgorithm, DkimKey, DkimKeyState, Duplicate, FlagChange,
-    FlagVerb, LedgerEntry, NewMailbox, NewSend, ParkReason, ScriptOwner, SendDetails, SendKind, SendState, Store,
-    StoreError, VersionSource,
+    Answered, BodyChoice, BodyIndex, Deposit, DirectoryChange, DkimAlgorithm, DkimKey, DkimKeyState, Duplicate,
+    FlagChange, FlagVerb, LedgerEntry, NewMailbox, NewSend, ParkReason, ScriptOwner, SendDetails, SendKind, SendState,
+    Store, StoreError, VersionSource,
 };
+use crate::types::limits::BODY_CHUNK_OCTETS;
 use crate::types::{AccountId, FixedClock, Flags, MailboxId, MailboxName, SendId, ThreadId, Uid, UidSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -93,6 +94,10 @@ fn flags(uids: (u32, u32), flags: Flags, keyword: &str) -> FlagChange {
 const ACTS: &[Act] = &[
     ("deposit", |store, scene| Box::pin(async move { store.deposit(full_deposit(scene)).await.map(|_| ()) })),
     ("put_body", |store, _| Box::pin(async { store.put_body(body("large")).await.map(|_| ()) })),
+    ("put_large_body", |store, _| {
+        let raw = Arc::new(vec![b'x'; 2 * BODY_CHUNK_OCTETS + 1]);
+        Box::pin(async move { store.put_large_body(raw, BodyIndex::default()).await.map(|_| ()) })
+    }),
     ("change_directory", |store, _| Box::pin(change(store, park("john@example.test")))),
     ("create_mailbox", |store, scene| {
         let new = NewMailbox { name: name("p/q"), special_use: None, subscribe: true };
@@ -323,7 +328,7 @@ fn a_failing_call_undoes_its_job_and_the_store_goes_on() {
             }
             assert!(result.is_err(), "{what}: failed and said it succeeded");
             // Acts of several transactions may have done some of them; those of one must have done nothing.
-            if !["expunge", "purge_account", "purge_orphans", "put_body"].contains(act_name) {
+            if !["expunge", "purge_account", "purge_orphans", "put_body", "put_large_body"].contains(act_name) {
                 assert_eq!(block_on(picture(&store, scene)), before, "{what}");
             }
             assert_sound(&store, &what);
@@ -356,7 +361,8 @@ fn a_crash_after_any_write_keeps_what_was_acknowledged() {
                     assert_eq!(found, after, "{what}");
                     break;
                 }
-                None if ["expunge", "purge_account", "purge_orphans", "put_body"].contains(act_name) => {}
+                None if ["expunge", "purge_account", "purge_orphans", "put_body", "put_large_body"]
+                    .contains(act_name) => {}
                 None => assert_eq!(found, before, "{what}"),
             }
         }

@@ -1,0 +1,95 @@
+//! A message on its way into the store: everything that will ever be asked of it is worked out here, once.
+
+use super::service::Mailboxes;
+use super::{MailboxError, Received};
+use crate::message::Parsed;
+use crate::store::{BodyChoice, BodyIndex, NewBody, StoreError};
+use crate::types::BodyId;
+use crate::types::limits::{BODY_CHUNK_OCTETS, INDEX_INLINE_OCTETS};
+use std::sync::Arc;
+
+/// A message ready for a deposit: small ones travel in its transaction, large ones are stored ahead of it.
+#[derive(Clone, Debug)]
+pub enum Prepared {
+    New(NewBody),
+    Stored { body: BodyId, octets: u32 },
+}
+
+impl Prepared {
+    pub fn octets(&self) -> u32 {
+        match self {
+            Self::New(body) => body.octets(),
+            Self::Stored { octets, .. } => *octets,
+        }
+    }
+
+    /// Adds the body to a deposit's own where it has to travel with it.
+    pub fn choose(self, bodies: &mut Vec<NewBody>) -> BodyChoice {
+        match self {
+            Self::New(body) => {
+                bodies.push(body);
+                BodyChoice::New(bodies.len() - 1)
+            }
+            Self::Stored { body, .. } => BodyChoice::Stored(body),
+        }
+    }
+}
+
+/// Analyses, hashes and compresses a message. Work for a thread that may be kept busy: about 20 microseconds per KiB.
+pub fn index(raw: &[u8]) -> Result<NewBody, StoreError> {
+    NewBody::of(raw, analysed(raw))
+}
+
+fn analysed(raw: &[u8]) -> BodyIndex {
+    let analysis = Parsed::parse(raw).analyse();
+    BodyIndex {
+        envelope: analysis.envelope,
+        bodystructure: analysis.bodystructure,
+        structure: analysis.structure.to_bytes(),
+        facts: analysis.facts.to_bytes(),
+        search_text: analysis.search_text,
+    }
+}
+
+impl Mailboxes {
+    /// Makes a message ready for a deposit. A large one is in memory once, and only so many large ones at a time: its
+    /// analysis needs it whole, because mapping a file into memory can't be done in safe code.
+    pub async fn prepare(&self, raw: Vec<u8>) -> Result<Prepared, MailboxError> {
+        if raw.len() <= INDEX_INLINE_OCTETS {
+            return Ok(Prepared::New(index(&raw)?));
+        }
+        let _permit = self.large_message_permit(raw.len()).await;
+        self.prepare_large(raw).await
+    }
+
+    /// The same for a message that was received in pieces; its file is read when there is room for it in memory.
+    pub async fn prepare_received(&self, received: Received) -> Result<Prepared, MailboxError> {
+        let octets = usize::try_from(received.octets()).map_err(|_| MailboxError::MessageTooLarge)?;
+        if octets <= INDEX_INLINE_OCTETS {
+            return self.prepare(received.into_bytes()?).await;
+        }
+        let _permit = self.large_message_permit(octets).await;
+        let raw = blocking(move || received.into_bytes()).await??;
+        self.prepare_large(raw).await
+    }
+
+    async fn prepare_large(&self, raw: Vec<u8>) -> Result<Prepared, MailboxError> {
+        let octets = u32::try_from(raw.len()).map_err(|_| MailboxError::MessageTooLarge)?;
+        if raw.len() <= BODY_CHUNK_OCTETS {
+            return Ok(Prepared::New(blocking(move || index(&raw)).await??));
+        }
+        let raw = Arc::new(raw);
+        let looked_at = Arc::clone(&raw);
+        let analysis = blocking(move || analysed(&looked_at)).await?;
+        let body = self.store().put_large_body(raw, analysis).await?;
+        Ok(Prepared::Stored { body, octets })
+    }
+}
+
+/// Runs work that keeps a thread busy where it may.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, MailboxError> {
+    // The only failure is a panic in the work, which ends this request and nothing else.
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| MailboxError::Store(StoreError::Io("the analysis of a message panicked".to_owned())))
+}

@@ -1,0 +1,68 @@
+//! The service: one per server, shared by all sessions.
+
+use super::{Incoming, MailboxError, incoming};
+use crate::store::Store;
+use crate::types::limits::{BODY_CHUNK_OCTETS, LARGE_MESSAGES_CONCURRENT, MESSAGE_OCTETS_MAX};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What an administrator may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Of one message; also what APPENDLIMIT says.
+    pub message_octets_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { message_octets_max: MESSAGE_OCTETS_MAX }
+    }
+}
+
+/// Everybody's mail. Clones share it.
+#[derive(Clone)]
+pub struct Mailboxes(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    settings: Settings,
+    incoming_directory: Arc<Path>,
+    large_messages: Arc<Semaphore>,
+}
+
+impl Mailboxes {
+    /// Messages that come in wait in `incoming` below the data directory.
+    pub fn new(store: Store, settings: Settings) -> Result<Self, MailboxError> {
+        let incoming_directory: Arc<Path> = store.directory_path().join("incoming").into();
+        incoming::prepare_directory(&incoming_directory)?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            settings,
+            incoming_directory,
+            large_messages: Arc::new(Semaphore::new(LARGE_MESSAGES_CONCURRENT)),
+        })))
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.0.settings
+    }
+
+    /// A place for a message that is about to come in pieces.
+    pub fn incoming(&self) -> Incoming {
+        Incoming::new(Arc::clone(&self.0.incoming_directory), self.0.settings.message_octets_max)
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Room in memory for a message that is not small.
+    pub(super) async fn large_message_permit(&self, octets: usize) -> Option<OwnedSemaphorePermit> {
+        if octets <= BODY_CHUNK_OCTETS {
+            return None;
+        }
+        // Never closed; without a permit there would only be more of them at a time.
+        Arc::clone(&self.0.large_messages).acquire_owned().await.ok()
+    }
+}
