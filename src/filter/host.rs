@@ -18,7 +18,7 @@ pub struct Incoming<'a> {
     pub envelope: &'a Envelope,
     /// Which of the envelope's recipients brought the message here; `None` where there is no envelope (an IMAP event).
     pub recipient: Option<&'a crate::types::Recipient>,
-    /// The address whose script runs. Answers come from it.
+    /// The address whose script runs. Answers come from it, or from the mask of the owner's that `recipient` names.
     pub address: &'a Address,
     /// All addresses of the owner, aliases included: a message to one of them is addressed to the owner.
     pub own_addresses: &'a [Address],

@@ -141,6 +141,17 @@ fn position_at(before: &str) -> Position {
     }
 }
 
+/// Why the engine would not take a regular expression. It is asked with the smallest script that has one.
+pub(super) fn refuse_pattern(pattern: &str) -> Option<String> {
+    if let Some(message) = super::pattern::refuse(pattern) {
+        return Some(message.to_owned());
+    }
+    let mut script = "if header :regex \"a\" ".to_owned();
+    super::text::Text::literal(Position::default(), pattern).write_quoted(&mut script);
+    script.push_str(" { }");
+    COMPILER.compile(script.as_bytes()).err().map(|error| explain(error.error_type()))
+}
+
 /// Our checks come first, so what is left to the engine is little.
 fn explain(error: &sieve::compiler::ErrorType) -> String {
     use sieve::compiler::ErrorType;

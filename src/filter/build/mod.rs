@@ -281,7 +281,9 @@ impl Builder {
     /// What is known of a test before anything runs: that an extension is missing.
     fn known(&self, test: &Test) -> Option<bool> {
         match test.name.as_str() {
-            "ihave" => Some(tests::ihave_names(test).iter().all(|name| tests::is_available(name, self.extensions))),
+            "ihave" if self.extensions.has(Extension::Ihave) => {
+                Some(tests::ihave_names(test).iter().all(|name| tests::is_available(name, self.extensions)))
+            }
             "not" => test.tests.first().and_then(|inner| self.known(inner)).map(|known| !known),
             "allof" if test.tests.iter().any(|inner| self.known(inner) == Some(false)) => Some(false),
             "anyof" if !test.tests.is_empty() && test.tests.iter().all(|inner| self.known(inner) == Some(false)) => {
@@ -346,7 +348,7 @@ impl Builder {
         if self.patterns > SIEVE_PATTERNS_MAX {
             return Err(key.at.error(format!("a script may have {SIEVE_PATTERNS_MAX} regular expressions")));
         }
-        match key.constant().and_then(super::pattern::refuse) {
+        match key.constant().and_then(super::script::refuse_pattern) {
             Some(message) => Err(key.at.error(message)),
             None => Ok(()),
         }

@@ -304,8 +304,8 @@ impl<'r> Attempt<'r> {
             CallKind::Patterns { patterns, regex } => {
                 for pattern in patterns {
                     let text = fields::resolve(pattern, carried);
-                    let refused = if *regex { super::pattern::refuse(text) } else { None };
-                    if refused.is_some() || text.len() > limits::SIEVE_GLOB_OCTETS_MAX {
+                    let is_refused = *regex && super::script::refuse_pattern(text).is_some();
+                    if is_refused || text.len() > limits::SIEVE_GLOB_OCTETS_MAX {
                         return Err(ScriptErrorKind::NotAPattern(text.chars().take(80).collect()).into());
                     }
                 }

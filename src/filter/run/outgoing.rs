@@ -172,14 +172,20 @@ impl Attempt<'_> {
     /// administrator may name any; anybody else's would be a lie.
     fn from(&self, wanted: Option<&str>) -> (Option<String>, Address) {
         let incoming = self.runner.incoming;
-        let default = || (incoming.owner_name.map(str::to_owned), incoming.address.clone());
-        let Some((name, address)) = wanted.and_then(notify::mailbox) else { return default() };
-        let canonical = address.canonical();
-        let is_own = incoming.own_addresses.iter().chain([incoming.address]).any(|own| own.canonical() == canonical);
-        if is_own || self.current().script.kind != ScriptKind::Personal {
-            return (name, address);
+        let here = incoming.address.canonical();
+        let is_own = |address: &Address| incoming.own_addresses.iter().any(|own| own.canonical() == *address);
+        let wanted = wanted.and_then(notify::mailbox).filter(|(_, address)| {
+            let address = address.canonical();
+            address == here || is_own(&address) || self.current().script.kind != ScriptKind::Personal
+        });
+        // A mask answers as itself and without a name: it must not show whose it is.
+        let written = incoming.recipient.map(|recipient| recipient.address.canonical());
+        if let Some(mask) = written.filter(|written| *written != here && is_own(written))
+            && wanted.as_ref().is_none_or(|(_, address)| address.canonical() == here)
+        {
+            return (None, mask);
         }
-        default()
+        wanted.unwrap_or_else(|| (incoming.owner_name.map(str::to_owned), incoming.address.clone()))
     }
 
     pub(super) fn notify(&mut self, context: &Context<'_>, call: &NotifyCall, carried: &[String]) -> Result<(), Stop> {

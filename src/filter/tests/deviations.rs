@@ -22,10 +22,6 @@ fn deviation_2_variables_outlive_the_block_they_are_set_in() {
     let script = "require [\"variables\", \"fileinto\"];
         if true { if header :matches \"subject\" \"[*] *\" { set \"x\" \"1\"; } }
         fileinto \"${1}s\";";
-    assert_eq!(
-        plan(&script.replace("\"${1}s\"", "\"${1:}s\"")),
-        "keep(no such mailbox); error main:3 there is no mailbox \"${1:}s\""
-    );
     let case = Case { host: Lists { mailboxes: vec!["lists"], ..Lists::default() }, ..Case::default() };
     assert_eq!(case.plan(script), "fileinto lists");
 }
