@@ -100,7 +100,7 @@ impl Default for Limits {
             time: Duration::from_millis(limits::SIEVE_RUN_MILLISECONDS_MAX),
             work_octets: limits::SIEVE_WORK_OCTETS_MAX,
             actions: limits::SIEVE_ACTIONS_MAX,
-            redirects: limits::REDIRECTION_TARGETS_MAX,
+            redirects: limits::SIEVE_REDIRECTS_MAX,
             includes: limits::SIEVE_INCLUDES_MAX,
             edits: limits::SIEVE_EDITS_MAX,
         }

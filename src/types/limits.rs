@@ -103,7 +103,7 @@ pub const SIEVE_INSTRUCTIONS_MAX: usize = 100_000;
 pub const SIEVE_WORK_OCTETS_MAX: u64 = 256 * 1024 * 1024;
 /// Time one run may take; looked at between the commands of a script.
 pub const SIEVE_RUN_MILLISECONDS_MAX: u64 = 1000;
-pub const SIEVE_ACTIONS_MAX: usize = 150;
+pub const SIEVE_ACTIONS_MAX: usize = SIEVE_REDIRECTS_MAX + 100;
 /// Scripts one run may include, and how deep.
 pub const SIEVE_INCLUDES_MAX: usize = 64;
 pub const SIEVE_INCLUDE_DEPTH_MAX: usize = 10;
@@ -248,3 +248,6 @@ pub const THREAD_STEPS_MAX: usize = 1000;
 pub const INDEX_INLINE_OCTETS: usize = 32 * 1024;
 /// Messages larger than a chunk that are whole in memory at a time, to be analysed.
 pub const LARGE_MESSAGES_CONCURRENT: usize = 2;
+/// Redirections of one run: those of a full redirection switch, the copy of a responder, and as many again for the scripts
+/// that run beside them. All targets of a saved redirection are always served.
+pub const SIEVE_REDIRECTS_MAX: usize = 2 * REDIRECTION_TARGETS_MAX;
