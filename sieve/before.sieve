@@ -9,6 +9,7 @@ require ["comparator-i;ascii-numeric", "copy", "date", "encoded-character", "fil
 
 set "dollar" "$";
 set "spam" "no";
+set "circling" "no";
 set "outward" "yes";
 set "keep" "yes";
 set "taken" "no";
@@ -24,6 +25,7 @@ if header :matches "X-Spam-Status" "Yes*" {
 
 # Neither is a message that has been through so many servers that it must be going in circles.
 if header :count "ge" :comparator "i;ascii-numeric" "Received" "50" {
+    set "circling" "yes";
     set "outward" "no";
 }
 

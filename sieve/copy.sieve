@@ -2,6 +2,7 @@
 # this file whole by itself.
 require ["fileinto", "ihave", "mailbox", "reject", "variables"];
 set "spam" "no";
+set "circling" "no";
 set "outward" "yes";
 set "keep" "yes";
 set "taken" "no";
@@ -39,10 +40,10 @@ if string :is "${outward}" "yes" {
 # [4] copy: there is no mailbox, so the script ends here. What nobody has taken is refused, never lost.
 if string :is "${taken}" "yes" {
     discard;
+} elsif string :is "${circling}" "yes" {
+    reject "The message has been forwarded too often.";
 } elsif string :is "${spam}" "yes" {
     reject "The message was judged spam, and this address does not forward spam.";
-} elsif string :is "${outward}" "no" {
-    reject "The message has been forwarded too often.";
 } else {
     reject "This address takes no mail at present.";
 }

@@ -14,7 +14,8 @@
 //! | variable  | set by               | means, when it differs from its start |
 //! |-----------|----------------------|----------------------------------------|
 //! | `spam`    | before               | `yes`: judged spam on arrival (header `X-Spam-Status: Yes`, forged ones are removed there) |
-//! | `outward` | before               | `no`: nothing may leave because of this message, since it is spam or goes in circles |
+//! | `circling` | before              | `yes`: it has passed so many servers that it must be going in circles |
+//! | `outward` | before               | `no`: nothing may leave because of this message, for one of these two reasons |
 //! | `keep`    | responder            | `no`: answered, and by its owner's wish not stored |
 //! | `taken`   | responder, redirections | `yes`: someone has the message, or its owner wished it answered only |
 //! | `dollar`  | –                    | a dollar sign, see below |

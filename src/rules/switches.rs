@@ -2,7 +2,7 @@
 
 use crate::types::limits::{
     ADDRESS_HOPS_MAX, EXPANDED_RECIPIENTS_MAX, REDIRECTION_TARGETS_MAX, RESPONDER_EVERY_SECONDS_MAX,
-    RESPONDER_EVERY_SECONDS_MIN, RESPONDER_SUBJECT_OCTETS_MAX, RESPONDER_TEXT_OCTETS_MAX,
+    RESPONDER_EVERY_SECONDS_MIN, RESPONDER_PLACEHOLDERS_MAX, RESPONDER_SUBJECT_OCTETS_MAX, RESPONDER_TEXT_OCTETS_MAX,
 };
 use crate::types::{Address, Received, RedirectionSwitch, Responder, Switches, Window};
 use std::collections::HashSet;
@@ -46,6 +46,11 @@ pub enum Violation {
     },
     /// NUL and other control characters, which no mail text has.
     TextCharacter,
+    /// `${` in subject and text together.
+    TooManyPlaceholders {
+        count: usize,
+        max: usize,
+    },
     SubjectTooLong {
         octets: usize,
         max: usize,
@@ -89,6 +94,9 @@ impl fmt::Display for Violation {
             Self::TextCharacter => formatter.write_str(
                 "the responder's text has control characters in it: save it as plain text in UTF-8 and try again",
             ),
+            Self::TooManyPlaceholders { count, max } => {
+                write!(formatter, "the responder's text has “${{” in it {count} times, and {max} are allowed")
+            }
             Self::SubjectTooLong { octets, max } => {
                 write!(formatter, "the responder's subject has {octets} bytes, and {max} are allowed")
             }
@@ -172,6 +180,11 @@ fn check_responder(responder: &Responder, limits: &Limits, violations: &mut Vec<
     }
     if responder.text.chars().any(|character| character.is_control() && !matches!(character, '\t' | '\n' | '\r')) {
         violations.push(Violation::TextCharacter);
+    }
+    let placeholders = |text: &str| text.matches("${").count();
+    let count = placeholders(&responder.text) + responder.subject.as_deref().map_or(0, placeholders);
+    if count > RESPONDER_PLACEHOLDERS_MAX {
+        violations.push(Violation::TooManyPlaceholders { count, max: RESPONDER_PLACEHOLDERS_MAX });
     }
     if let Some(subject) = &responder.subject {
         let (octets, max) = (subject.len(), RESPONDER_SUBJECT_OCTETS_MAX);
@@ -298,6 +311,11 @@ mod tests {
             &[Violation::TextTooLong { octets, max }],
         );
         check(&with(|responder| responder.text = "a\0b".into()), &[Violation::TextCharacter]);
+        check(&with(|responder| responder.text = "${x}".repeat(RESPONDER_PLACEHOLDERS_MAX)), &[]);
+        check(
+            &with(|responder| (responder.text, responder.subject) = ("${".repeat(30), Some("${".repeat(30)))),
+            &[Violation::TooManyPlaceholders { count: 60, max: RESPONDER_PLACEHOLDERS_MAX }],
+        );
         check(&with(|responder| responder.every_seconds = 86_400), &[]);
         check(
             &with(|responder| responder.every_seconds = 36 * 3600),

@@ -459,7 +459,7 @@ proptest! {
         let wild = compile(&own, &switches(&named, &text, &subject), &context(&named, &name));
         let wild_tokens = tokens(&wild.text);
         prop_assert_eq!(shape(&tokens(&tame.text)), shape(&wild_tokens));
-        let states = ["${outward}", "${spam}", "${keep}", "${taken}"];
+        let states = ["${outward}", "${spam}", "${keep}", "${taken}", "${circling}"];
         let strings: Vec<String> = wild_tokens
             .iter()
             .filter_map(|token| match token {

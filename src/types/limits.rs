@@ -155,6 +155,9 @@ pub const TRANSFER_OCTETS_PER_SECOND_MIN: u64 = 128;
 pub const SHUTDOWN_SECONDS: u64 = 20;
 /// Octets of a responder's subject: what fits a header line after encoding.
 pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
+/// Times `${` may stand in a responder's subject and text: each is written with a variable, and the variables of one
+/// command are counted.
+pub const RESPONDER_PLACEHOLDERS_MAX: usize = 50;
 /// Seconds between two answers to one sender. RFC 5230 section 4.1 lets the server set the bounds; less than a day would
 /// turn an answer into a nuisance, and more than a year is for ever.
 pub const RESPONDER_EVERY_SECONDS_MIN: u32 = 24 * 60 * 60;

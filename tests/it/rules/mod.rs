@@ -3,6 +3,7 @@
 
 mod engine;
 mod examples;
+mod house;
 mod pigeonhole;
 
 use posthouse::rules::{Context, compile};
@@ -164,7 +165,7 @@ fn expected(switches: &Switches, mail: Mail, personal: Personal) -> BTreeSet<Str
     if let (Some(Responder { received: Received::CopyTo(copy), .. }), false) = (answering, switches.mailbox) {
         send(copy);
     }
-    let alias = switches.alias.as_ref().filter(|alias| !alias.paused);
+    let alias = switches.alias.as_ref().filter(|alias| !alias.paused && mail != Mail::Circling);
     if let (Some(alias), false) = (alias, drops) {
         send(&alias.owner);
     }
@@ -210,7 +211,8 @@ fn our_engine_does_what_the_switches_say() {
             let compiled = engine::compiled(&script).unwrap_or_else(|error| panic!("{error} in {script}"));
             for mail in [Mail::Plain, Mail::NearlyWrong, Mail::Spam, Mail::Circling] {
                 let done = engine::run(&compiled, &mail.octets(), &Personal::library());
-                assert_eq!(done.actions, expected(&switches, mail, personal), "{mail:?} {personal:?}\n{script}");
+                let expected = expected(&switches, mail, personal);
+                assert_eq!(done.actions, expected, "{mail:?} {personal:?}\n{script}");
                 if done.actions.contains("answer") {
                     assert!(done.answer.contains("\r\nSubject: Away \\ \"out\" ${keep}\r\n"), "{}", done.answer);
                     assert!(done.answer.starts_with("From: jane@example.org\r\n"), "{}", done.answer);
@@ -223,6 +225,50 @@ fn our_engine_does_what_the_switches_say() {
     }
     assert!(runs > 2000, "{runs}");
     assert_eq!(seen.len(), 9, "{seen:?}");
+}
+
+/// Under a clock of its own, which the bare engine can't have.
+#[test]
+fn delivery_does_what_the_switches_say() {
+    let now = Timestamp::from_seconds(56 * 31_556_952);
+    let positions = positions();
+    for (number, switches) in positions.iter().enumerate() {
+        let all = [Personal::None, Personal::Files, Personal::Discards, Personal::Stops];
+        let personal = all[number % all.len()];
+        let script = script(switches, personal);
+        for mail in [Mail::Plain, Mail::NearlyWrong, Mail::Spam, Mail::Circling] {
+            let mut expected = expected(switches, mail, personal);
+            // A refusal takes the answer's place.
+            if expected.contains("reject") {
+                expected.remove("answer");
+            }
+            // `discards` files nothing, and says so.
+            let run = house::run(&script, &mail.octets(), now, &Personal::library());
+            assert_eq!(house::actions(&run), expected, "{mail:?} {personal:?}\n{script}");
+        }
+    }
+}
+
+#[test]
+fn every_target_of_a_full_redirection_is_served() {
+    let targets = (0..posthouse::types::limits::REDIRECTION_TARGETS_MAX)
+        .map(|number| Target {
+            address: address(&format!("{number:0>60}@{}.example", "long".repeat(15))),
+            paused: false,
+        })
+        .collect();
+    let responder = responders().pop().flatten().map(|responder| Responder {
+        text: format!("{}{}", "${x}\\\n".repeat(40), "Text.\n".repeat(5000)),
+        paused: false,
+        window: None,
+        received: Received::CopyTo(address("copy@elsewhere.example")),
+        ..responder
+    });
+    let redirection = Some(RedirectionSwitch { targets, keep: true, paused: false });
+    let switches = Switches { redirection, responder, ..Switches::default() };
+    assert_eq!(posthouse::rules::check_switches(&switches, &posthouse::rules::Limits::default()), []);
+    let run = house::run(&script(&switches, Personal::None), &Mail::Plain.octets(), Timestamp(0), &Personal::library());
+    assert_eq!(house::actions(&run), expected(&switches, Mail::Plain, Personal::None));
 }
 
 #[test]
