@@ -89,6 +89,29 @@ impl<'a> Iterator for HeaderFields<'a> {
     }
 }
 
+/// HEADER.FIELDS or HEADER.FIELDS.NOT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldChoice {
+    Only,
+    AllBut,
+}
+
+/// The fields of those names, or all others, as they stand, and the blank line if the section has one (RFC 9051
+/// section 6.4.5).
+pub fn chosen_fields(header: &[u8], names: &[impl AsRef<str>], choice: FieldChoice) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut end = 0;
+    for field in HeaderFields::new(header) {
+        let is_named = names.iter().any(|name| field.is(name.as_ref()));
+        if is_named == (choice == FieldChoice::Only) {
+            out.extend_from_slice(field.raw());
+        }
+        end = field.offset() + field.raw().len();
+    }
+    out.extend_from_slice(&header[end..body_offset(header)]);
+    out
+}
+
 /// Length of the name and beginning of the value. RFC 5322 section 4.5 lets old mail have blanks before the colon.
 fn split_name(raw: &[u8]) -> (usize, usize) {
     let Some(colon) = raw.iter().position(|&byte| byte == b':' || byte == b'\n') else { return (0, 0) };
@@ -185,6 +208,19 @@ mod tests {
         check("A: 1\r\n", 6);
         check("A: 1\r\n \r\n\r\nbody", 11);
         check("", 0);
+    }
+
+    #[test]
+    fn fields_are_chosen_by_name() {
+        let check = |raw: &str, names: &[&str], only: &str, others: &str| {
+            assert_eq!(chosen_fields(raw.as_bytes(), names, FieldChoice::Only), only.as_bytes());
+            assert_eq!(chosen_fields(raw.as_bytes(), names, FieldChoice::AllBut), others.as_bytes());
+        };
+        let raw = "A: 1\r\nB: 2\r\n 3\r\njunk\r\na:4\r\n\r\nbody";
+        check(raw, &["a"], "A: 1\r\na:4\r\n\r\n", "B: 2\r\n 3\r\njunk\r\n\r\n");
+        check(raw, &["x"], "\r\n", "A: 1\r\nB: 2\r\n 3\r\njunk\r\na:4\r\n\r\n");
+        check("A: 1\r\n", &["A", "B"], "A: 1\r\n", "");
+        check("\nbody", &["A"], "\n", "\n");
     }
 
     #[test]

@@ -2,40 +2,33 @@
 
 use mail_parser::decoders::html::add_html_token;
 
-/// Elements whose content is not shown.
-const HIDDEN: [&str; 5] = ["script", "style", "head", "template", "title"];
-/// Elements that end a line of text. Others join their neighbours: `w<b>or</b>d` is a word.
-const BLOCKS: [&str; 27] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "br",
-    "caption",
-    "dd",
-    "div",
-    "dl",
-    "dt",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "li",
-    "ol",
-    "p",
-    "section",
-    "table",
-    "tr",
-    "ul",
-];
-/// Elements that stand apart from their neighbours on one line.
-const CELLS: [&str; 4] = ["td", "th", "option", "img"];
+/// What an element does to the text around it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// Neighbours are joined: `w<b>or</b>d` is a word.
+    None,
+    /// Its content is not shown.
+    Hides,
+    EndsLine,
+    /// Neighbours stand apart on one line.
+    Separates,
+}
+
+fn effect(name: &str) -> Effect {
+    const NAME_OCTETS_MAX: usize = 10;
+    let mut lower = [0; NAME_OCTETS_MAX];
+    let Some(lower) = lower.get_mut(..name.len()) else { return Effect::None };
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    match &*lower {
+        b"script" | b"style" | b"head" | b"template" | b"title" => Effect::Hides,
+        b"address" | b"article" | b"aside" | b"blockquote" | b"br" | b"caption" | b"dd" | b"div" | b"dl" | b"dt"
+        | b"footer" | b"form" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"header" | b"hr" | b"li" | b"ol"
+        | b"p" | b"pre" | b"section" | b"table" | b"tr" | b"ul" => Effect::EndsLine,
+        b"td" | b"th" | b"option" | b"img" => Effect::Separates,
+        _ => Effect::None,
+    }
+}
 
 /// Longest name of an entity, brackets included, with room.
 const ENTITY_OCTETS_MAX: usize = 40;
@@ -53,12 +46,11 @@ pub(super) fn visible_text(html: &str) -> String {
             continue;
         };
         rest = &rest[tag.len..];
-        if !tag.is_closing && HIDDEN.iter().any(|name| tag.is(name)) {
-            rest = behind_closing(rest, tag.name);
-        } else if BLOCKS.iter().any(|name| tag.is(name)) {
-            text.gap = text.gap.max(Gap::Line);
-        } else if CELLS.iter().any(|name| tag.is(name)) {
-            text.gap = text.gap.max(Gap::Blank);
+        match effect(tag.name) {
+            Effect::Hides if !tag.is_closing => rest = behind_closing(rest, tag.name),
+            Effect::EndsLine => text.gap = text.gap.max(Gap::Line),
+            Effect::Separates => text.gap = text.gap.max(Gap::Blank),
+            Effect::Hides | Effect::None => {}
         }
     }
     text.push(rest);
@@ -85,12 +77,8 @@ impl<'a> Tag<'a> {
         if !name.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '!' | '?')) {
             return None;
         }
-        let name_len = name.find(|byte: char| !byte.is_ascii_alphanumeric()).unwrap_or(name.len());
+        let name_len = name.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(name.len());
         Some(Self { name: &name[..name_len], is_closing, len: tag_len(text) })
-    }
-
-    fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
     }
 }
 
@@ -147,12 +135,16 @@ struct Text {
 impl Text {
     /// Adds text between tags: blanks run together, entities become characters.
     fn push(&mut self, raw: &str) {
-        for (place, word) in raw.split([' ', '\t', '\r', '\n', '\x0c']).enumerate() {
-            if place > 0 {
+        let is_blank = |byte: u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\x0c');
+        let mut rest = raw;
+        loop {
+            let word = rest.bytes().position(|byte| !is_blank(byte)).unwrap_or(rest.len());
+            if word > 0 {
                 self.gap = self.gap.max(Gap::Blank);
             }
-            if word.is_empty() {
-                continue;
+            rest = &rest[word..];
+            if rest.is_empty() {
+                return;
             }
             match self.gap {
                 Gap::Blank => self.out.push(' '),
@@ -160,7 +152,9 @@ impl Text {
                 Gap::None | Gap::Start => {}
             }
             self.gap = Gap::None;
-            self.word(word);
+            let end = rest.bytes().position(is_blank).unwrap_or(rest.len());
+            self.word(&rest[..end]);
+            rest = &rest[end..];
         }
     }
 

@@ -8,7 +8,7 @@ use super::content_type::{ContentType, Disposition, parameter_text};
 use super::encoded_word;
 use super::field::{Field, HeaderFields};
 use super::stored::StoredError;
-use crate::types::limits::SEARCH_TEXT_OCTETS_MAX;
+use crate::types::limits::{FIELD_OCTETS_READ_MAX, SEARCH_TEXT_OCTETS_MAX};
 use memchr::memmem;
 
 const VERSION: u8 = 1;
@@ -132,8 +132,10 @@ impl SearchTextBuilder {
     pub(super) fn header(&mut self, header: &[u8]) {
         for field in HeaderFields::new(header) {
             let room = self.room();
-            self.fields.push(FIELD);
-            self.is_complete &= push_field(&field, &mut self.fields, room);
+            if !push_field(FIELD, &field, &mut self.fields, room) {
+                self.is_complete = false;
+                return;
+            }
         }
     }
 
@@ -141,13 +143,16 @@ impl SearchTextBuilder {
     pub(super) fn mime(&mut self, header: &[u8]) {
         for field in HeaderFields::new(header) {
             let room = self.room();
-            self.mime.push(FIELD);
-            self.is_complete &= push_field(&field, &mut self.mime, room);
+            let mut fits = push_field(FIELD, &field, &mut self.mime, room);
             // A name in RFC 2231 form is not found by what it says otherwise.
             for name in extended_names(&field) {
                 self.mime.push(' ');
                 let room = self.room();
-                self.is_complete &= push_mapped(&name, &mut self.mime, room);
+                fits &= push_mapped(&name, &mut self.mime, room);
+            }
+            if !fits {
+                self.is_complete = false;
+                return;
             }
         }
     }
@@ -155,9 +160,11 @@ impl SearchTextBuilder {
     /// The header of an embedded message: part of the body, field by field.
     pub(super) fn embedded_header(&mut self, header: &[u8]) {
         for field in HeaderFields::new(header) {
-            self.body.push(PIECE);
             let room = self.room();
-            self.is_complete &= push_field(&field, &mut self.body, room);
+            if !push_field(PIECE, &field, &mut self.body, room) {
+                self.is_complete = false;
+                return;
+            }
         }
     }
 
@@ -181,16 +188,19 @@ impl SearchTextBuilder {
 }
 
 /// `NAME: value`. Gives whether there was room for all of it.
-fn push_field(field: &Field<'_>, out: &mut String, room: usize) -> bool {
-    if field.name().is_empty() {
-        return push_mapped(&encoded_word::decode(field.raw()), out, room);
-    }
-    if room < field.name().len() + 2 {
+fn push_field(separator: char, field: &Field<'_>, out: &mut String, room: usize) -> bool {
+    let name_octets = field.name().len() + 3;
+    if room < name_octets {
         return false;
+    }
+    out.push(separator);
+    if field.name().is_empty() {
+        let line = &field.raw()[..field.raw().len().min(FIELD_OCTETS_READ_MAX)];
+        return push_mapped(&encoded_word::decode(line), out, room - name_octets);
     }
     out.extend(field.name().iter().map(|byte| char::from(byte.to_ascii_uppercase())));
     out.push_str(": ");
-    push_mapped(&encoded_word::decode(field.value()), out, room - field.name().len())
+    push_mapped(&encoded_word::decode(field.value()), out, room - name_octets)
 }
 
 fn extended_names(field: &Field<'_>) -> Vec<String> {
@@ -211,13 +221,35 @@ fn extended_names(field: &Field<'_>) -> Vec<String> {
 /// Appends the comparable form of as much text as there is room for; gives whether that was all. Line ends become one
 /// LF, other control characters blanks.
 fn push_mapped(text: &str, out: &mut String, room: usize) -> bool {
-    let mut cut = text.len().min(room);
-    while !text.is_char_boundary(cut) {
-        cut -= 1;
+    // Decomposition may make a text many times longer: the room is looked at again after each piece.
+    const PIECE_OCTETS: usize = 64 * 1024;
+    let end = out.len().saturating_add(room);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let mut cut = rest.len().min(PIECE_OCTETS);
+        while !rest.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        // A line end is not cut in two.
+        if rest[..cut].ends_with('\r') && rest[cut..].starts_with('\n') {
+            cut += 1;
+        }
+        push_piece(&rest[..cut], out);
+        rest = &rest[cut..];
+        if out.len() > end {
+            let mut end = end;
+            while !out.is_char_boundary(end) {
+                end -= 1;
+            }
+            out.truncate(end);
+            return false;
+        }
     }
-    let is_complete = cut == text.len();
-    let start = out.len();
-    let mut rest = &text[..cut];
+    true
+}
+
+fn push_piece(text: &str, out: &mut String) {
+    let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| byte < b' ' && byte != b'\n') {
         casemap_into(&rest[..at], out);
         if !rest[at..].starts_with("\r\n") {
@@ -226,16 +258,6 @@ fn push_mapped(text: &str, out: &mut String, room: usize) -> bool {
         rest = &rest[at + 1..];
     }
     casemap_into(rest, out);
-    // Decomposition may make a text longer than it was.
-    if out.len() - start > room {
-        let mut end = start + room;
-        while !out.is_char_boundary(end) {
-            end -= 1;
-        }
-        out.truncate(end);
-        return false;
-    }
-    is_complete
 }
 
 #[cfg(test)]

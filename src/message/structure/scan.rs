@@ -179,19 +179,23 @@ impl Scanner<'_> {
     /// Ends all open parts from `frame` on.
     fn close_above(&mut self, frame: usize, content_end: usize) {
         let next = offset(self.parts.len());
-        while self.open.len() > frame {
-            let Some(open) = self.open.pop() else { break };
+        let mut outer_end = u32::MAX;
+        for open in self.open.drain(frame..) {
             let part = &mut self.parts[open.part];
-            // An empty body's delimiter may have taken the blank line for its own.
-            let end = content_end.max(part.body_start as usize);
-            part.end = offset(end);
-            part.lines = self.lines.up_to(end).saturating_sub(open.lines_before);
+            // A delimiter's line end may be the blank line of a header before it, so that the part has no body; what
+            // begins there inside that part can't reach further than the part itself.
+            let end = offset(content_end).max(part.body_start).min(outer_end);
+            part.header_start = part.header_start.min(end);
+            part.body_start = part.body_start.min(end);
+            part.end = end;
+            part.lines = self.lines.up_to(end as usize).saturating_sub(open.lines_before);
             part.next = next;
             if part.kind == PartKind::Multipart && part.next as usize == open.part + 1 {
                 // Nothing delimited in it. IMAP has no multipart without parts; RFC 2045 section 5.2's default.
                 part.kind = PartKind::Leaf;
                 part.media_type = "text/plain".into();
             }
+            outer_end = end;
         }
     }
 }

@@ -70,6 +70,11 @@ fn nested_multiparts() {
         &format!("{head}bb\r\n\r\n--bb\r\n\r\nx\r\n--bb--\r\n--b\r\n\r\ny\r\n--b--"),
         &["multipart/mixed 10", "  multipart/related 3", "    text/plain 0 \"x\"", "  text/plain 0 \"y\""],
     );
+    // The delimiter's line end is the inner part's blank line.
+    check(
+        &format!("{head}c\r\n\r\n--c\r\n\r\n--b--"),
+        &["multipart/mixed 5", "  multipart/related 1", "    text/plain 0 \"\""],
+    );
     // The same boundary twice: the inner one is meant.
     check(
         &format!("{head}b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--"),

@@ -168,7 +168,7 @@ impl Writer {
         match item {
             AddressItem::GroupStart(name) => {
                 self.out.extend_from_slice(b"(NIL NIL ");
-                self.string(name);
+                self.text(name);
                 self.out.extend_from_slice(b" NIL)");
             }
             AddressItem::GroupEnd => self.out.extend_from_slice(b"(NIL NIL NIL NIL)"),
@@ -178,10 +178,10 @@ impl Writer {
                 self.out.push(b' ');
                 self.nstring(route.as_deref());
                 self.out.push(b' ');
-                self.string(local);
+                self.text(local);
                 self.out.push(b' ');
                 // Not NIL, which would begin a group.
-                self.string(domain.as_deref().unwrap_or_default());
+                self.text(domain.as_deref().unwrap_or_default());
                 self.out.push(b')');
             }
         }
@@ -189,9 +189,15 @@ impl Writer {
 
     fn nstring(&mut self, value: Option<&[u8]>) {
         match value {
-            Some(value) if !self.is_full() => self.string(value),
+            Some(value) if !self.is_full() => self.text(value),
             _ => self.out.extend_from_slice(b"NIL"),
         }
+    }
+
+    /// A string that may be cut to what the limit leaves.
+    fn text(&mut self, value: &[u8]) {
+        let room = self.limit.saturating_sub(self.out.len());
+        self.string(&value[..value.len().min(room)]);
     }
 
     fn string(&mut self, value: &[u8]) {
@@ -296,9 +302,9 @@ impl Writer {
         }
         for (place, (name, value)) in parameters.iter().enumerate() {
             self.out.push(if place == 0 { b'(' } else { b' ' });
-            self.string(name);
+            self.text(name);
             self.out.push(b' ');
-            self.string(value);
+            self.text(value);
         }
         self.out.push(b')');
     }
@@ -319,7 +325,7 @@ impl Writer {
         match mime.disposition.and_then(|field| Disposition::parse(field.value())) {
             Some(disposition) if !self.is_full() => {
                 self.out.push(b'(');
-                self.string(disposition.kind);
+                self.text(disposition.kind);
                 self.out.push(b' ');
                 self.parameters(&disposition.parameters);
                 self.out.push(b')');
@@ -340,11 +346,11 @@ impl Writer {
         match tags.as_slice() {
             _ if self.is_full() => self.nstring(None),
             [] => self.nstring(None),
-            [tag] => self.string(tag),
+            [tag] => self.text(tag),
             tags => {
                 for (place, tag) in tags.iter().enumerate() {
                     self.out.push(if place == 0 { b'(' } else { b' ' });
-                    self.string(tag);
+                    self.text(tag);
                 }
                 self.out.push(b')');
             }
