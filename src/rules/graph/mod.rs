@@ -253,6 +253,13 @@ impl Graph {
             }
             view.lay(change);
         }
+        for change in changes {
+            if let Change::SetAddress { address, .. } = change
+                && view.domain(address.domain()).is_none()
+            {
+                refusals.push(Refusal::NotHosted { address: address.clone() });
+            }
+        }
         if !refusals.is_empty() {
             return Err(refusals);
         }

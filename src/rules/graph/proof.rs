@@ -56,6 +56,10 @@ pub enum Refusal {
         address: Address,
         max: usize,
     },
+    /// The address would be in a domain that is not here.
+    NotHosted {
+        address: Address,
+    },
     AlreadyHosted {
         domain: Domain,
         how: String,
@@ -105,6 +109,9 @@ impl fmt::Display for Refusal {
                 "a message to {address} would reach more than {max} recipients through its redirections, and {max} are \
                  allowed"
             ),
+            Self::NotHosted { address } => {
+                write!(formatter, "{address}: the domain {} is not hosted here; add it first", address.domain())
+            }
             Self::AlreadyHosted { domain, how } => {
                 write!(formatter, "authoritative domain detected: {domain} is already hosted here, {how}")
             }

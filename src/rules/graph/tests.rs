@@ -147,6 +147,11 @@ fn domains_have_refusals_of_their_own() {
     let catch_all = |name: &str| DomainKind::Authoritative { catch_all: Some(address(name)) };
     check(&[add("new.example", authoritative())], &[]);
     check(
+        &[set("x@new.example", mailbox())],
+        &["x@new.example: the domain new.example is not hosted here; add it first"],
+    );
+    check(&[set("x@new.example", mailbox()), add("new.example", authoritative())], &[]);
+    check(
         &[add("Example.org", authoritative())],
         &[
             "authoritative domain detected: example.org is already hosted here, as an authoritative domain with 4 addresses",
@@ -531,7 +536,7 @@ fn wrong_by_proof(graph: &Graph) -> Wrong {
             Refusal::DeadCatchAll { .. } | Refusal::DeadDomainAlias { .. } | Refusal::DomainLoop { .. } => {
                 wrong.domains = true;
             }
-            Refusal::AlreadyHosted { .. } => panic!("nothing was added"),
+            Refusal::AlreadyHosted { .. } | Refusal::NotHosted { .. } => panic!("nothing was added"),
         }
     }
     wrong
@@ -667,6 +672,16 @@ fn changes_are_judged_by_what_they_leave_behind() {
         let before = graph.prove().err().unwrap_or_default();
         let changes: Vec<Change> = (0..=dice.below(2)).map(|_| some_change(&mut dice)).collect();
         let verdict = graph.prove_change(&changes);
+        let mut left = world.clone();
+        changes.iter().for_each(|change| left.apply(change));
+        let homeless = |change: &Change| match change {
+            Change::SetAddress { address, .. } => left.kind(address.domain().as_str()).is_none(),
+            _ => false,
+        };
+        if changes.iter().any(homeless) {
+            assert!(verdict.is_err_and(|refusals| matches!(refusals[0], Refusal::NotHosted { .. })));
+            continue;
+        }
         for change in &changes {
             world.apply(change);
             graph.apply(change);
