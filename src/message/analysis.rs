@@ -78,10 +78,12 @@ fn texts(raw: &[u8], structure: &Structure) -> (Vec<u8>, String) {
     for (index, part) in structure.parts().iter().enumerate() {
         let header = part.header_in(raw);
         let is_embedded = index > 0 && structure.parts()[index - 1].kind == PartKind::Message;
-        match () {
-            () if index == 0 => search.header(header),
-            () if is_embedded => search.embedded_header(header),
-            () => search.mime(header),
+        if index == 0 {
+            search.header(header);
+        } else if is_embedded {
+            search.embedded_header(header);
+        } else {
+            search.mime(header);
         }
         if !part.is_text() {
             continue;

@@ -243,11 +243,10 @@ fn is_attached(header: &[u8], media_type: &str, related: bool) -> bool {
     }
     let shown = media_type.starts_with("text/") || media_type.starts_with("image/");
     let signature = media_type.ends_with("-signature") || media_type == "application/pgp-encrypted";
-    match () {
-        () if signature || related && has_id => false,
-        () if shown => named && !inline,
-        () => true,
+    if signature || related && has_id {
+        return false;
     }
+    !shown || named && !inline
 }
 
 #[cfg(test)]

@@ -23,14 +23,16 @@ impl Encoding {
     pub fn parse(value: &[u8]) -> Self {
         let value = value.trim_ascii();
         let end = value.iter().position(|&byte| !super::content_type::is_token_octet(byte)).unwrap_or(value.len());
-        let check = |name: &str| value[..end].eq_ignore_ascii_case(name.as_bytes());
-        match () {
-            () if check("base64") => Self::Base64,
-            () if check("quoted-printable") => Self::QuotedPrintable,
-            () if check("7bit") || value.is_empty() => Self::SevenBit,
-            () if check("8bit") => Self::EightBit,
-            () if check("binary") => Self::Binary,
-            () => Self::Unknown,
+        let name = value[..end].to_ascii_lowercase();
+        match name.as_slice() {
+            b"7bit" => Self::SevenBit,
+            // Said to be nothing in particular.
+            b"" if value.is_empty() => Self::SevenBit,
+            b"8bit" => Self::EightBit,
+            b"binary" => Self::Binary,
+            b"quoted-printable" => Self::QuotedPrintable,
+            b"base64" => Self::Base64,
+            _ => Self::Unknown,
         }
     }
 

@@ -169,10 +169,12 @@ pub(super) fn push_text_entity(text: &str, out: &mut Vec<u8>) {
     let charset = if body.is_ascii() { "us-ascii" } else { "utf-8" };
     let non_ascii = body.iter().filter(|byte| !byte.is_ascii()).count();
     // Quoted-printable stays readable for Latin scripts and is three times too long for others.
-    let encoding = match () {
-        () if is_plain => "7bit",
-        () if non_ascii * 6 <= body.len() => "quoted-printable",
-        () => "base64",
+    let encoding = if is_plain {
+        "7bit"
+    } else if non_ascii * 6 <= body.len() {
+        "quoted-printable"
+    } else {
+        "base64"
     };
     out.extend_from_slice(NewField::ours("Content-Type", &format!("text/plain; charset={charset}")).raw());
     out.extend_from_slice(NewField::ours("Content-Transfer-Encoding", encoding).raw());

@@ -78,15 +78,15 @@ impl<'a> EnvelopeFields<'a> {
     }
 
     fn address(&mut self, field: Field<'a>) {
-        let list = match () {
-            () if field.is("From") => &mut self.from,
-            () if field.is("Sender") => &mut self.sender,
-            () if field.is("Reply-To") => &mut self.reply_to,
-            () if field.is("To") => &mut self.to,
-            () if field.is("Cc") => &mut self.cc,
-            () if field.is("Bcc") => &mut self.bcc,
-            () => return,
-        };
+        let lists: [(&str, &mut Vec<Field<'a>>); 6] = [
+            ("From", &mut self.from),
+            ("Sender", &mut self.sender),
+            ("Reply-To", &mut self.reply_to),
+            ("To", &mut self.to),
+            ("Cc", &mut self.cc),
+            ("Bcc", &mut self.bcc),
+        ];
+        let Some((_, list)) = lists.into_iter().find(|(name, _)| field.is(name)) else { return };
         if list.len() < ENVELOPE_ADDRESSES_MAX {
             list.push(field);
         }
@@ -379,17 +379,17 @@ impl<'a> MimeFields<'a> {
             if !field.name().get(..8).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"Content-")) {
                 continue;
             }
-            let slot = match () {
-                () if field.is("Content-Type") => &mut content_type,
-                () if field.is("Content-Transfer-Encoding") => &mut fields.encoding,
-                () if field.is("Content-Disposition") => &mut fields.disposition,
-                () if field.is("Content-ID") => &mut fields.id,
-                () if field.is("Content-Description") => &mut fields.description,
-                () if field.is("Content-MD5") => &mut fields.md5,
-                () if field.is("Content-Language") => &mut fields.language,
-                () if field.is("Content-Location") => &mut fields.location,
-                () => continue,
-            };
+            let slots: [(&str, &mut Option<Field<'a>>); 8] = [
+                ("Content-Type", &mut content_type),
+                ("Content-Transfer-Encoding", &mut fields.encoding),
+                ("Content-Disposition", &mut fields.disposition),
+                ("Content-ID", &mut fields.id),
+                ("Content-Description", &mut fields.description),
+                ("Content-MD5", &mut fields.md5),
+                ("Content-Language", &mut fields.language),
+                ("Content-Location", &mut fields.location),
+            ];
+            let Some((_, slot)) = slots.into_iter().find(|(name, _)| field.is(name)) else { continue };
             slot.get_or_insert(field);
         }
         fields.content_type = content_type.and_then(|field| ContentType::parse(field.value()));
