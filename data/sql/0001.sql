@@ -247,6 +247,14 @@ CREATE TABLE duplicate (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX duplicate_until ON duplicate (until);
 
+-- Whom an account has written to, and when last: a list that scripts can ask (RFC 6134).
+CREATE TABLE correspondent (
+  account_id INTEGER NOT NULL REFERENCES account(account_id) ON DELETE CASCADE,
+  address    TEXT NOT NULL,
+  last       INTEGER NOT NULL,
+  PRIMARY KEY (account_id, address)
+) STRICT, WITHOUT ROWID;
+
 -- The record of every decision. Looked up from the newest backwards, so that deliveries keep no second index.
 CREATE TABLE ledger (
   ledger_id  INTEGER PRIMARY KEY AUTOINCREMENT,

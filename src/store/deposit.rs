@@ -6,7 +6,8 @@ use super::pages::{ENTRIES_PER_PAGE, ENTRY_OCTETS, Entry};
 use super::tx::Tx;
 use super::{Answered, Duplicate, LedgerEntry, NewSend, Store, StoreError, Thing, Touched, ledger, memory, sends};
 use crate::types::{
-    AccountId, BodyId, Flags, MailboxId, MailboxName, ModSeq, SendId, SpecialUse, ThreadId, Timestamp, Uid, UidValidity,
+    AccountId, Address, BodyId, Flags, MailboxId, MailboxName, ModSeq, SendId, SpecialUse, ThreadId, Timestamp, Uid,
+    UidValidity,
 };
 
 /// Everything one accepted message causes.
@@ -18,6 +19,8 @@ pub struct Deposit {
     pub sends: Vec<(BodyChoice, NewSend)>,
     pub answered: Vec<Answered>,
     pub duplicates: Vec<Duplicate>,
+    /// Whom an account wrote to.
+    pub correspondents: Vec<(AccountId, Address)>,
     pub ledger: Vec<LedgerEntry>,
 }
 
@@ -106,6 +109,9 @@ fn put(tx: &mut Tx<'_>, deposit: &Deposit, now: Timestamp) -> Result<Deposited, 
     }
     for duplicate in &deposit.duplicates {
         memory::remember_duplicate(tx, duplicate)?;
+    }
+    for (account, address) in &deposit.correspondents {
+        memory::remember_correspondent(tx, *account, address, now)?;
     }
     for entry in &deposit.ledger {
         ledger::insert(tx, entry, now)?;

@@ -2,6 +2,7 @@
 
 use super::tx::Tx;
 use super::{Store, StoreError};
+use crate::types::limits::CORRESPONDENTS_MAX;
 use crate::types::{AccountId, Address, Timestamp};
 
 /// One automatic answer given: no second one to this sender before `until`.
@@ -48,6 +49,14 @@ impl Store {
         })
     }
 
+    /// Whom the account has written to lately, the latest first; for scripts' hosts, on their own threads.
+    pub fn correspondents_blocking(&self, account: AccountId) -> Result<Vec<Address>, StoreError> {
+        self.read_blocking(move |tx| {
+            let sql = "SELECT address FROM correspondent WHERE account_id = ?1 ORDER BY last DESC LIMIT ?2";
+            tx.rows(sql, &[account.into(), CORRESPONDENTS_MAX.into()], |row| row.parsed(0))
+        })
+    }
+
     /// Forgets what no longer counts; a piece at a time. Returns how much went.
     pub async fn forget_memories(&self) -> Result<u64, StoreError> {
         let now = self.0.clock.now();
@@ -78,6 +87,21 @@ pub(super) fn remember_answer(tx: &mut Tx<'_>, answered: &Answered) -> Result<()
             (&answered.handle).into(),
             answered.until.into(),
         ],
+    )?;
+    Ok(())
+}
+
+/// Somebody the account wrote to.
+pub(super) fn remember_correspondent(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    address: &Address,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO correspondent (account_id, address, last) VALUES (?1, ?2, ?3)
+         ON CONFLICT (account_id, address) DO UPDATE SET last = excluded.last",
+        &[account.into(), (&address.canonical().to_string()).into(), now.into()],
     )?;
     Ok(())
 }

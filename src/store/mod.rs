@@ -72,6 +72,7 @@ use engine::Engine;
 use lock::DirectoryLock;
 use readers::Readers;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use tx::Tx;
 use writer::Writer;
@@ -103,6 +104,7 @@ struct Inner {
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
     observers: Observers,
+    script_generation: AtomicU64,
     directory: PathBuf,
     _lock: Option<DirectoryLock>,
 }
@@ -143,6 +145,7 @@ impl Store {
             engine,
             clock,
             observers,
+            script_generation: AtomicU64::new(1),
             directory: directory.to_owned(),
             _lock: lock,
         })))

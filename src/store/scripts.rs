@@ -41,6 +41,7 @@ pub struct ScriptText {
     pub id: ScriptId,
     pub name: String,
     pub version: u32,
+    pub is_active: bool,
     pub text: String,
 }
 
@@ -106,7 +107,7 @@ impl Store {
         let name = name.to_owned();
         self.read(move |tx| {
             tx.row(
-                "SELECT s.script_id, s.name, v.version, v.text FROM script s
+                "SELECT s.script_id, s.name, v.version, s.position IS NOT NULL, v.text FROM script s
                  JOIN script_version v ON v.script_id = s.script_id AND v.version = coalesce(?3, s.version)
                  WHERE s.owner = ?1 AND s.name = ?2",
                 &[(&owner.key()).into(), (&name).into(), version.into()],
@@ -116,11 +117,49 @@ impl Store {
         .await
     }
 
+    /// The current version; for scripts' hosts, on their own threads.
+    pub fn script_blocking(&self, owner: ScriptOwner, name: &str) -> Result<Option<ScriptText>, StoreError> {
+        let name = name.to_owned();
+        self.read_blocking(move |tx| {
+            tx.row(
+                "SELECT s.script_id, s.name, v.version, s.position IS NOT NULL, v.text FROM script s
+                 JOIN script_version v ON v.script_id = s.script_id AND v.version = s.version
+                 WHERE s.owner = ?1 AND s.name = ?2",
+                &[(&owner.key()).into(), (&name).into()],
+                text_of,
+            )
+        })
+    }
+
+    /// One version of an address's compiled script; for scripts' hosts, on their own threads.
+    pub fn compiled_text_blocking(&self, address: AddressId, version: u32) -> Result<Option<String>, StoreError> {
+        self.read_blocking(move |tx| {
+            let sql = "SELECT text FROM compiled WHERE address_id = ?1 AND version = ?2";
+            tx.row(sql, &[address.into(), version.into()], |row| Ok(row.text(0)?.to_owned()))
+        })
+    }
+
+    /// Rises with every change of a script that somebody wrote. What was read while it stood still is still so.
+    pub fn script_generation(&self) -> u64 {
+        self.0.script_generation.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// Writes to scripts: committed first, then seen by whoever looks at the generation.
+    async fn write_scripts<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let done = self.write(octets, work).await;
+        self.0.script_generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        done
+    }
+
     /// What runs for the owner, in order.
     pub async fn active_scripts(&self, owner: ScriptOwner) -> Result<Vec<ScriptText>, StoreError> {
         self.read(move |tx| {
             tx.rows(
-                "SELECT s.script_id, s.name, v.version, v.text FROM script s
+                "SELECT s.script_id, s.name, v.version, s.position IS NOT NULL, v.text FROM script s
                  JOIN script_version v ON v.script_id = s.script_id AND v.version = s.version
                  WHERE s.owner = ?1 AND s.position IS NOT NULL ORDER BY s.position",
                 &[(&owner.key()).into()],
@@ -140,12 +179,12 @@ impl Store {
     ) -> Result<u32, StoreError> {
         let name = name.to_owned();
         let now = self.0.clock.now();
-        self.write(text.len() + 256, move |tx| put(tx, owner, &name, &text, &source, now)).await
+        self.write_scripts(text.len() + 256, move |tx| put(tx, owner, &name, &text, &source, now)).await
     }
 
     /// Makes exactly these scripts active, in this order; the others stay, inactive.
     pub async fn activate_scripts(&self, owner: ScriptOwner, names: Vec<String>) -> Result<(), StoreError> {
-        self.write(512, move |tx| {
+        self.write_scripts(512, move |tx| {
             let key = owner.key();
             tx.execute("UPDATE script SET position = NULL WHERE owner = ?1", &[(&key).into()])?;
             for (position, name) in (1_i64..).zip(&names) {
@@ -164,7 +203,7 @@ impl Store {
 
     pub async fn rename_script(&self, owner: ScriptOwner, from: &str, to: &str) -> Result<(), StoreError> {
         let (from, to) = (from.to_owned(), to.to_owned());
-        self.write(256, move |tx| {
+        self.write_scripts(256, move |tx| {
             let key = owner.key();
             let taken =
                 tx.int("SELECT count(*) FROM script WHERE owner = ?1 AND name = ?2", &[(&key).into(), (&to).into()])?;
@@ -183,7 +222,7 @@ impl Store {
     /// An active script can't be removed (RFC 5804 section 2.10).
     pub async fn remove_script(&self, owner: ScriptOwner, name: &str) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.write(256, move |tx| {
+        self.write_scripts(256, move |tx| {
             let key = owner.key();
             let sql = "SELECT position IS NOT NULL FROM script WHERE owner = ?1 AND name = ?2";
             match tx.int(sql, &[(&key).into(), (&name).into()])? {
@@ -254,7 +293,8 @@ fn text_of(row: &dyn Row) -> Result<ScriptText, StoreError> {
         id: ScriptId(row.int(0)?),
         name: row.text(1)?.to_owned(),
         version: row.small(2)?,
-        text: row.text(3)?.to_owned(),
+        is_active: row.flag(3)?,
+        text: row.text(4)?.to_owned(),
     })
 }
 

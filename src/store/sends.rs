@@ -42,6 +42,11 @@ pub struct SendDetails {
     pub binary: bool,
     pub requiretls: bool,
     pub deliver_by: Option<(Timestamp, bool)>,
+    /// Octets at the start of the stored message that are ours alone and don't go out: the Return-Path field
+    /// (RFC 5321 section 4.4).
+    pub skip_octets: u32,
+    /// Header fields that go on top of what goes out, with their line ends.
+    pub prepend: String,
     /// A fixed next hop, `host:port`; `None`: the MX of the recipient's domain.
     pub next_hop: Option<String>,
     /// Script, version and line, or the submitter: for the ledger and for people.

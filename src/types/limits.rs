@@ -254,3 +254,13 @@ pub const LARGE_MESSAGES_CONCURRENT: usize = 2;
 /// Redirections of one run: those of a full redirection switch, the copy of a responder, and as many again for the scripts
 /// that run beside them. All targets of a saved redirection are always served.
 pub const SIEVE_REDIRECTS_MAX: usize = 2 * REDIRECTION_TARGETS_MAX;
+/// People a script's list of correspondents holds, the latest.
+pub const CORRESPONDENTS_MAX: u32 = 1000;
+/// Marks of earlier passages that are read off one message.
+pub const LOOP_MARKS_MAX: usize = 100;
+/// Scripts whose text is kept in memory between deliveries.
+pub const SHELF_SCRIPTS_MAX: usize = 20_000;
+/// Octets of messages that may be in memory for delivery at one time, over all sessions.
+pub const DELIVERY_MEMORY_OCTETS: u64 = 64 * 1024 * 1024;
+/// A message larger than this is stored ahead of the transaction that files it.
+pub const BODY_AHEAD_OCTETS: usize = 1024 * 1024;

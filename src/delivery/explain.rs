@@ -1,0 +1,285 @@
+//! A plan in words and as data: what `explain` prints, and what the ledger keeps of a delivery.
+
+use super::plan::{Deed, DeedKind, Fate, OutgoingKind, Plan, Visit};
+use crate::filter::{Automatic, Cause, KeepReason, ReplyBody};
+use crate::store::FilingPlace;
+
+/// What will happen, or what happened, to a message.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Explanation {
+    pub recipients: Vec<RecipientOutcome>,
+    /// The addresses the message comes to, in order.
+    pub path: Vec<Stop>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RecipientOutcome {
+    pub address: String,
+    /// `accepted`, `refused` or `deferred`.
+    pub outcome: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// One address on the way.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stop {
+    pub address: String,
+    /// As it was written, where that differs: with its detail, in an alias domain, or one the catch-all took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
+    /// The address whose script led here, and its line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_line: Option<u32>,
+    /// The version of the script that ran; 0: none did.
+    pub version: u32,
+    pub actions: Vec<ActionLine>,
+    /// What was not answered or told, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<SuppressedLine>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ActionLine {
+    /// `file`, `send`, `follow`, `reply`, `notify`, `reject`, `discard` or `none`.
+    pub action: String,
+    /// A mailbox or an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// In words: why, or what is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Whether the script changed the message before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
+    pub script: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// 0: no line, as of the implicit keep.
+    pub line: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SuppressedLine {
+    /// `reply` or `notification`.
+    pub what: String,
+    pub why: String,
+    pub script: String,
+    pub line: u32,
+}
+
+impl Explanation {
+    pub(super) fn of(plan: &Plan, recipients: impl Iterator<Item = String>) -> Self {
+        let recipients = recipients.zip(&plan.recipients).map(|(address, fate)| outcome(address, fate)).collect();
+        Self { recipients, path: plan.visits.iter().map(|visit| stop(plan, visit)).collect() }
+    }
+
+    /// For people, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for stop in &self.path {
+            lines.push(heading(stop));
+            lines.extend(stop.actions.iter().map(|action| format!("  {}", action.sentence())));
+            for suppressed in &stop.suppressed {
+                let SuppressedLine { what, why, script, line } = suppressed;
+                lines.push(format!("  no {what}: {why} ({script}, line {line})"));
+            }
+            lines.extend(stop.errors.iter().map(|error| format!("  script error: {error}")));
+        }
+        for recipient in &self.recipients {
+            let why = recipient.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            lines.push(format!("{} is {}{why}", recipient.address, recipient.outcome));
+        }
+        lines
+    }
+}
+
+fn heading(stop: &Stop) -> String {
+    let mut text = stop.address.clone();
+    if let Some(written) = &stop.written {
+        text.push_str(&format!(", written as {written}"));
+    }
+    if let Some(from) = &stop.from {
+        text.push_str(&format!(", from {from}"));
+        if let Some(line) = stop.from_line.filter(|line| *line > 0) {
+            text.push_str(&format!(" line {line}"));
+        }
+    }
+    if stop.version > 0 {
+        text.push_str(&format!(" (script version {})", stop.version));
+    }
+    text
+}
+
+impl ActionLine {
+    fn sentence(&self) -> String {
+        let target = self.target.as_deref().unwrap_or("");
+        let mut text = match self.action.as_str() {
+            "file" => format!("is filed in {target}"),
+            "send" => format!("is sent to {target}"),
+            "follow" => format!("goes on to {target}"),
+            "reply" => format!("is answered, to {target}"),
+            "notify" => format!("is told of, to {target}"),
+            "reject" => "is refused".to_owned(),
+            "discard" => "is not kept by this rule".to_owned(),
+            _ => format!("does not go to {target}"),
+        };
+        if !self.flags.is_empty() {
+            text.push_str(&format!(" with {}", self.flags.join(" ")));
+        }
+        if self.edited {
+            text.push_str(", as the script changed it");
+        }
+        if let Some(detail) = &self.detail {
+            text.push_str(&format!(": {detail}"));
+        }
+        let version = self.version.map(|version| format!(" version {version}")).unwrap_or_default();
+        match self.line {
+            0 => text,
+            line => format!("{text} ({}{version}, line {line})", self.script),
+        }
+    }
+}
+
+fn outcome(address: String, fate: &Fate) -> RecipientOutcome {
+    let outcome = match fate {
+        Fate::Accepted => "accepted",
+        fate if fate.is_temporary() => "deferred",
+        _ => "refused",
+    };
+    RecipientOutcome { address, outcome: outcome.to_owned(), why: reason(fate) }
+}
+
+/// A fate in words; nothing for what is accepted.
+pub(super) fn reason(fate: &Fate) -> Option<String> {
+    Some(match fate {
+        Fate::Accepted => return None,
+        Fate::Unknown => "there is no such address".to_owned(),
+        Fate::Paused => "the address is paused".to_owned(),
+        Fate::Suspended => "the account is suspended".to_owned(),
+        Fate::OverQuota => "the account is over its quota".to_owned(),
+        Fate::Loop => "the message has been here before: it goes in circles".to_owned(),
+        Fate::TooFar => "the address leads to too many others".to_owned(),
+        Fate::NotOurs => "the address is not hosted here".to_owned(),
+        Fate::Rejected(reason) => reason.to_string(),
+    })
+}
+
+fn stop(plan: &Plan, visit: &Visit) -> Stop {
+    let written = visit.written.to_string();
+    let address = visit.address.to_string();
+    let from = visit.from.as_ref().map(|(parent, cause)| (plan.visits[*parent].address.to_string(), cause.line));
+    Stop {
+        written: (written.to_lowercase() != address).then_some(written),
+        address,
+        from_line: from.as_ref().map(|(_, line)| *line),
+        from: from.map(|(address, _)| address),
+        version: visit.version,
+        actions: visit.deeds.iter().map(|deed| line(plan, deed)).collect(),
+        suppressed: visit
+            .suppressed
+            .iter()
+            .map(|suppressed| SuppressedLine {
+                what: match suppressed.what {
+                    Automatic::Reply => "reply".to_owned(),
+                    Automatic::Notification => "notification".to_owned(),
+                },
+                why: suppressed.reason.to_string(),
+                script: suppressed.cause.script.name.clone(),
+                line: suppressed.cause.line,
+            })
+            .collect(),
+        errors: visit.errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn line(plan: &Plan, deed: &Deed) -> ActionLine {
+    let Cause { script, line, .. } = &deed.cause;
+    let mut said = ActionLine {
+        action: "none".to_owned(),
+        target: None,
+        flags: Vec::new(),
+        detail: None,
+        edited: deed.content != crate::filter::Content::Original,
+        script: script.name.clone(),
+        version: script.version,
+        line: *line,
+    };
+    match &deed.kind {
+        DeedKind::File { place, flags, kept } => {
+            said.action = "file".to_owned();
+            said.target = Some(place_name(place));
+            said.flags.clone_from(flags);
+            said.detail = kept.and_then(kept_why).map(str::to_owned);
+        }
+        DeedKind::FiledAlready { place } => {
+            said.target = Some(place_name(place));
+            said.detail = Some("it is filed there already".to_owned());
+        }
+        DeedKind::Send(outgoing) => {
+            said.action = "send".to_owned();
+            said.target = Some(outgoing.to.to_string());
+            said.detail = match &outgoing.why {
+                OutgoingKind::Handover(host) => Some(format!("unknown here, so by way of {host}")),
+                OutgoingKind::Redirection | OutgoingKind::Submission => None,
+            };
+        }
+        DeedKind::SentAlready { to } => {
+            said.target = Some(to.to_string());
+            said.detail = Some("it is sent there already".to_owned());
+        }
+        DeedKind::Follow { to, visit, again } => {
+            said.action = if *again { "none".to_owned() } else { "follow".to_owned() };
+            said.target = Some(plan.visits.get(*visit).map_or(to, |visit| &visit.address).to_string());
+            said.detail = again.then(|| "it has been there already".to_owned());
+        }
+        DeedKind::Refused { to, why } => {
+            said.target = Some(to.to_string());
+            said.detail = reason(why);
+        }
+        DeedKind::Reject { reason, .. } => {
+            said.action = "reject".to_owned();
+            said.detail = Some(reason.clone());
+        }
+        DeedKind::Discard => said.action = "discard".to_owned(),
+        DeedKind::Reply(reply) => {
+            said.action = "reply".to_owned();
+            said.target = Some(reply.to.to_string());
+            let text = match &reply.body {
+                ReplyBody::Text(text) | ReplyBody::Mime(text) => text.lines().next().unwrap_or(""),
+            };
+            said.detail = Some(format!("from {}, “{}”, {text}", reply.from, reply.subject));
+        }
+        DeedKind::Notify(notification) => {
+            said.action = "notify".to_owned();
+            let to: Vec<String> = notification.to.iter().map(ToString::to_string).collect();
+            said.target = Some(to.join(", "));
+            said.detail = Some(notification.subject.clone());
+        }
+    }
+    said
+}
+
+fn place_name(place: &FilingPlace) -> String {
+    match place {
+        FilingPlace::Mailbox(id) => format!("mailbox {id}"),
+        FilingPlace::Named(name) => name.to_string(),
+        FilingPlace::Special(usage, name) => format!("{name} ({})", usage.as_str()),
+    }
+}
+
+/// Why a script kept what it did not file; nothing for the plain case.
+fn kept_why(why: KeepReason) -> Option<&'static str> {
+    match why {
+        KeepReason::Explicit | KeepReason::Implicit => None,
+        KeepReason::Failure => Some("the script failed, and nothing is lost by it"),
+        KeepReason::NoSuchMailbox => Some("the mailbox the script names does not exist"),
+        KeepReason::RedirectedHere => Some("the script redirects to this very address"),
+    }
+}

@@ -1,0 +1,59 @@
+//! The mark an address leaves on what it sends out, so that it knows the message when it comes back.
+//!
+//! `Delivered-To` does the same elsewhere and tells every target whose mail it reads; a mark is a keyed hash and tells
+//! nobody anything. Counting `Received` fields finds a loop only after dozens of rounds; this finds it in the second.
+
+use crate::message::HeaderFields;
+use crate::types::Address;
+use crate::types::limits::LOOP_MARKS_MAX;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::HashSet;
+
+/// The header field.
+pub(super) const MARK_FIELD: &str = "X-Posthouse-Passed";
+
+pub(super) struct Marks {
+    key: Vec<u8>,
+}
+
+impl Marks {
+    pub(super) fn new(key: Vec<u8>) -> Self {
+        Self { key }
+    }
+
+    /// 80 bits in hexadecimal.
+    pub(super) fn of(&self, address: &Address) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
+        mac.update(address.to_string().as_bytes());
+        mac.finalize().into_bytes().iter().take(10).map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// The field that goes on top of what this address sends out.
+    pub(super) fn field(&self, address: &Address) -> String {
+        format!("{MARK_FIELD}: {}\r\n", self.of(address))
+    }
+
+    pub(super) fn in_message(&self, message: &[u8]) -> HashSet<String> {
+        HeaderFields::new(message)
+            .filter(|field| field.is(MARK_FIELD))
+            .take(LOOP_MARKS_MAX)
+            .map(|field| String::from_utf8_lossy(field.value()).trim().to_owned())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_found_again_and_is_nobody_elses() {
+        let marks = Marks::new(b"secret".to_vec());
+        let jane: Address = "jane@example.test".parse().expect("an address");
+        let message = format!("Subject: x\r\n{}\r\nbody", marks.field(&jane));
+        assert!(marks.in_message(message.as_bytes()).contains(&marks.of(&jane)));
+        assert!(!marks.in_message(message.as_bytes()).contains(&Marks::new(b"other".to_vec()).of(&jane)));
+        assert!(!message.contains("jane"));
+    }
+}

@@ -1,0 +1,147 @@
+//! Mail the house writes because of a message: answers, notifications, bounces.
+
+use super::mail::Mail;
+use super::plan::Fate;
+use crate::filter::{Importance, Notification, Reply, ReplyBody};
+use crate::message::{
+    Action, AutoReply, DeliveryReport, NewField, Notice, RecipientReport, Returned, Stamp, new_message_id,
+};
+use crate::types::{Address, Domain, DsnReturn, Recipient};
+
+/// What the house signs with.
+pub(super) struct House<'h> {
+    pub(super) hostname: &'h Domain,
+    /// Identifies this message's offspring: the session's id and a random part.
+    pub(super) token: String,
+}
+
+impl House<'_> {
+    fn message_id(&self, number: usize, domain: &Domain) -> String {
+        new_message_id(&format!("{}.{number}", self.token), domain)
+    }
+}
+
+/// RFC 5230 section 5 and RFC 3834 section 3.
+pub(super) fn reply(house: &House<'_>, number: usize, mail: &Mail, reply: &Reply, original: &[u8]) -> Vec<u8> {
+    let message_id = house.message_id(number, reply.from.domain());
+    AutoReply {
+        from_name: reply.from_name.as_deref(),
+        from: &reply.from,
+        to: &reply.to,
+        subject: &reply.subject,
+        stamp: Stamp { at: mail.now, offset_seconds: 0, message_id: &message_id },
+        original,
+        body: match &reply.body {
+            ReplyBody::Text(text) => crate::message::ReplyBody::Text(text),
+            ReplyBody::Mime(entity) => crate::message::ReplyBody::Mime(entity),
+        },
+    }
+    .to_message()
+}
+
+/// RFC 5436 section 2: to one recipient of the notification.
+pub(super) fn notification(
+    house: &House<'_>,
+    number: usize,
+    mail: &Mail,
+    notification: &Notification,
+    to: &Address,
+) -> Vec<u8> {
+    let message_id = house.message_id(number, notification.from.domain());
+    let mut fields: Vec<NewField> =
+        notification.headers.iter().filter_map(|(name, value)| NewField::text(name, value).ok()).collect();
+    let importance = match notification.importance {
+        Importance::High => Some("high"),
+        Importance::Normal => None,
+        Importance::Low => Some("low"),
+    };
+    fields.extend(importance.and_then(|importance| NewField::new("Importance", importance).ok()));
+    Notice {
+        from_name: notification.from_name.as_deref(),
+        from: &notification.from,
+        to,
+        subject: &notification.subject,
+        stamp: Stamp { at: mail.now, offset_seconds: 0, message_id: &message_id },
+        text: &notification.body,
+        fields: &fields,
+    }
+    .to_message()
+}
+
+/// A delivery report for recipients that were refused after the message was taken for others (RFC 5429 section 2.1.2,
+/// RFC 3464). `None` where none may be sent: the sender is null (RFC 3834 section 2), or asked for none.
+pub(super) fn bounce(
+    house: &House<'_>,
+    number: usize,
+    mail: &Mail,
+    message: &[u8],
+    refused: &[(&Recipient, &Fate)],
+) -> Option<(Address, Vec<u8>)> {
+    let to = mail.envelope.sender.clone()?;
+    let refused: Vec<_> = refused.iter().filter(|(recipient, _)| recipient.notify.wants_failure()).collect();
+    if refused.is_empty() {
+        return None;
+    }
+    let text = words(&refused);
+    let statuses: Vec<(&str, String)> =
+        refused.iter().map(|(_, fate)| (status(fate), super::explain::reason(fate).unwrap_or_default())).collect();
+    let reports: Vec<RecipientReport<'_>> = refused
+        .iter()
+        .zip(&statuses)
+        .map(|((recipient, _), (status, diagnostic))| RecipientReport {
+            original: recipient.original.as_deref(),
+            address: &recipient.address,
+            action: Action::Failed,
+            status,
+            remote_mta: None,
+            diagnostic: Some(diagnostic),
+            last_attempt: Some(mail.now),
+            will_retry_until: None,
+        })
+        .collect();
+    let from = Address::from_parts("postmaster", house.hostname.clone()).ok()?;
+    let message_id = house.message_id(number, house.hostname);
+    let report = DeliveryReport {
+        reporting_mta: house.hostname,
+        utf8: mail.envelope.smtputf8,
+        from_name: Some("Mail delivery"),
+        from: &from,
+        to: &to,
+        subject: "Your message was not delivered to everybody",
+        stamp: Stamp { at: mail.now, offset_seconds: 0, message_id: &message_id },
+        text: &text,
+        envelope_id: mail.envelope.dsn_envelope_id.as_deref(),
+        arrived: Some(mail.now),
+        recipients: &reports,
+        returned: match mail.envelope.dsn_return {
+            Some(DsnReturn::Full) => Returned::Message(message),
+            _ => Returned::Header(message),
+        },
+    };
+    let message = report.to_message();
+    Some((to, message))
+}
+
+fn words(refused: &[&(&Recipient, &Fate)]) -> String {
+    let mut text = "Your message was delivered to some of its recipients, but not to these:\n\n".to_owned();
+    for (recipient, fate) in refused {
+        let why = super::explain::reason(fate).unwrap_or_default();
+        text.push_str(&format!("{}\n    {}\n\n", recipient.address, why.trim()));
+    }
+    text.push_str("This report was made by the mail system. The rest of it is meant for machines.\n");
+    text
+}
+
+/// RFC 3463.
+pub(super) fn status(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Accepted => "2.1.5",
+        Fate::Unknown | Fate::Paused => "5.1.1",
+        Fate::Suspended => "4.2.1",
+        Fate::OverQuota => "4.2.2",
+        Fate::Loop => "5.4.6",
+        Fate::TooFar => "5.4.6",
+        Fate::NotOurs => "5.7.1",
+        Fate::Rejected(_) => "5.7.1",
+    }
+}
