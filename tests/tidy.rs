@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("filter", &["message"]),
     ("mailbox", &["store", "message"]),
     ("queue", &["store", "dns", "message"]),
-    ("delivery", &["directory", "filter", "mailbox", "queue", "store", "message"]),
+    ("delivery", &["directory", "filter", "mailbox", "queue", "store", "message", "rules"]),
     ("admin", &["auth", "directory", "rules", "filter", "mailbox", "queue", "delivery", "store"]),
     ("smtp", &["net", "message", "auth", "policy", "directory", "delivery", "queue"]),
     ("imap", &["net", "auth", "mailbox", "delivery"]),
