@@ -19,7 +19,6 @@ if allof (
 ) {
     vacation :days 7
         :addresses ["jane@example.org"]
-        :from "jane@example.org"
         :subject "I am away"
         :handle "posthouse responder jane@example.org"
         text:

@@ -153,7 +153,8 @@ fn responder(address: &Address, switches: &Switches, context: &Context) -> Strin
     let text = form(template, "answer");
     let window = responder.window.as_ref();
     let [lower, upper] = [window.and_then(|window| window.from), window.and_then(|window| window.until)];
-    let from = quote::quoted(&address.to_string());
+    // No `:from`: without one the answer comes from the address that was written to (RFC 5230 section 4.3), which may be an
+    // alias that must not tell whose it is; and under the owner's name where it is his own.
     // Each sample is a line, or a value in one; a line that isn't wanted is replaced by nothing.
     fill(
         text,
@@ -164,7 +165,6 @@ fn responder(address: &Address, switches: &Switches, context: &Context) -> Strin
             (&bound("lt", "2026-11-14T23:00:00"), &upper.map_or_else(String::new, |at| bound("lt", &utc(at)))),
             (":days 7", &format!(":days {}", responder.every_seconds.div_ceil(SECONDS_PER_DAY))),
             ("[\"jane@example.org\"]", &addresses(address, context)),
-            (":from \"jane@example.org\"", &format!(":from {from}")),
             ("        :subject \"I am away\"\n", &subject(responder)),
             ("\"posthouse responder jane@example.org\"", &quote::quoted(&handle(address, [lower, upper]))),
             ("text:\nI am away until 15 November.\n.\n", &quote::multi_line(&responder.text)),

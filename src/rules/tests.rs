@@ -237,7 +237,6 @@ if allof (
 ) {
     vacation :days 7
         :addresses [\"jane@example.org\", \"j@example.org\"]
-        :from \"jane@example.org\"
         :subject \"Out of office\"
         :handle \"posthouse responder jane@example.org 2026-10-31T23:00:00/2026-11-14T23:00:00\"
         text:
