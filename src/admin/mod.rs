@@ -1,1 +1,224 @@
-//! Layer 2: one function per administrator act.
+//! Layer 2: one function per administrator act. The command line, the control socket, HTTP and the web are skins on it.
+//!
+//! Each act is a request type that implements [`Act`]: a name, an answer type, and `run`. Requests and answers are plain
+//! data that serde reads and writes, so the same act runs in the server, on behalf of a socket's peer, or in a command's own
+//! process. [`perform`] finds an act by its name.
+//!
+//! Every change of the directory takes the same way (`change`): decide on a snapshot, check the switches, prove the address
+//! graph with the change in it, compile the scripts of all addresses it touches, and store everything as one transaction
+//! that is refused if the directory has moved on meanwhile; then it is decided anew. So two administrators at once can't make
+//! together what each alone would be refused. The answer says what mail to the touched addresses does from now on.
+//!
+//! | file | acts |
+//! |---|---|
+//! | `domains`, `accounts`, `app_passwords`, `aliases`, `redirections`, `responders` | add, list, show, set, remove, … |
+//! | `convert` | mailbox to redirection or alias, and back |
+//! | `scripts` | Sieve scripts of people, domains and the server; what switches were compiled to |
+//! | `keep` | verify, backup, status, check |
+//!
+//! What it will not do: parse command lines, print, open sockets, or decide who may ask: a skin passes only callers that may.
+
+mod accounts;
+mod aliases;
+mod app_passwords;
+mod causes;
+mod change;
+mod convert;
+mod domains;
+mod draft;
+mod error;
+mod keep;
+mod redirections;
+mod reserved;
+mod responders;
+#[cfg(test)]
+mod tests;
+mod views;
+pub mod words;
+
+pub use accounts::{
+    AccountAdd, AccountAdded, AccountChanges, AccountList, AccountPassword, AccountRemove, AccountRestore,
+    AccountResume, AccountSet, AccountShow, AccountSuspend, NewPassword, PasswordSet, Quota,
+};
+pub use aliases::{AliasAdd, AliasList, AliasPause, AliasRemove, AliasResume};
+pub use app_passwords::{AppPasswordAdd, AppPasswordAdded, AppPasswordList, AppPasswordRemove, AppPasswordView};
+pub use causes::{AddressCause, DomainCause, ScriptCause};
+pub use change::{Done, MailNow};
+pub use convert::{Convert, ConvertTo};
+pub use domains::{CatchAll, DomainAdd, DomainList, DomainRemove, DomainSet, DomainShow, Hosting};
+pub use error::{Cause, Consequence, Problem, Refused, Side, Told};
+pub use keep::{Backup, BackupDone, Check, Checked, ListeningView, RunningView, Status, StatusView, Verified, Verify};
+pub use redirections::{RedirectAdd, RedirectList, RedirectPause, RedirectRemove, RedirectResume};
+pub use responders::{
+    ReceivedChoice, ResponderList, ResponderPause, ResponderRemove, ResponderResume, ResponderSet, ResponderShow,
+};
+pub use views::{
+    AccountView, AliasView, DomainKindView, DomainView, ParkedView, RedirectionView, ResponderView, TargetView,
+};
+
+use crate::auth::Auth;
+use crate::directory::{Directory, Snapshot};
+use crate::rules::{AddressRules, PasswordRules};
+use crate::store::{AddressRecord, Store};
+use crate::types::{Domain, Timestamp};
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// What the configuration says about administrators' acts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub address: AddressRules,
+    pub password: PasswordRules,
+    /// How long removed mail stays parked.
+    pub keep_days: u32,
+    pub script_octets_max: usize,
+    pub scripts_per_owner_max: usize,
+    /// Our own name: mail handed to it comes back to us.
+    pub hostname: Domain,
+}
+
+/// The office. Clones share it.
+#[derive(Clone)]
+pub struct Admin(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    directory: Directory,
+    auth: Auth,
+    settings: ArcSwap<Settings>,
+    running: ArcSwap<Option<Running>>,
+}
+
+/// What a running server tells of itself. Nothing, when an act runs in a command's own process.
+#[derive(Clone, Debug)]
+pub struct Running {
+    pub since: Timestamp,
+    /// Each service with the address it listens on.
+    pub listening: Vec<(String, String)>,
+}
+
+impl Admin {
+    pub fn new(store: Store, directory: Directory, auth: Auth, settings: Settings) -> Self {
+        let (settings, running) = (ArcSwap::from_pointee(settings), ArcSwap::from_pointee(None));
+        Self(Arc::new(Inner { store, directory, auth, settings, running }))
+    }
+
+    /// From a reloaded configuration.
+    pub fn replace_settings(&self, settings: Settings) {
+        self.0.settings.store(Arc::new(settings));
+    }
+
+    /// Called once everything listens.
+    pub fn set_running(&self, running: Running) {
+        self.0.running.store(Arc::new(Some(running)));
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    fn auth(&self) -> &Auth {
+        &self.0.auth
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.0.settings.load_full()
+    }
+}
+
+/// On whose behalf an act is done.
+#[derive(Clone)]
+pub struct Caller {
+    /// Written beside every version: a user of this machine, or an administrator's address.
+    pub author: String,
+    /// A network address, or `local`.
+    pub origin: String,
+    pub progress: Progress,
+}
+
+/// Told how far a long act has come: steps done, steps in all. Called often, from any thread.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(u64, u64) + Send + Sync>>);
+
+impl Progress {
+    pub fn new(told: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(told)))
+    }
+
+    fn tell(&self, done: u64, all: u64) {
+        if let Some(told) = &self.0 {
+            told(done, all);
+        }
+    }
+}
+
+/// One act of an administrator, with all it needs to know.
+pub trait Act: Serialize + DeserializeOwned + Send + 'static {
+    /// As the command line says it: `alias add`.
+    const NAME: &'static str;
+    type Answer: Serialize + DeserializeOwned + Send + 'static;
+
+    fn run(self, admin: &Admin, caller: &Caller) -> impl Future<Output = Result<Self::Answer, Refused>> + Send;
+}
+
+macro_rules! acts {
+    ($($act:ty),* $(,)?) => {
+        /// Does the act of this name, from and to JSON. What a socket's peer may ask for is this table.
+        pub async fn perform(
+            admin: &Admin,
+            caller: &Caller,
+            name: &str,
+            request: serde_json::Value,
+        ) -> Result<serde_json::Value, Refused> {
+            match name {
+                $(<$act>::NAME => Box::pin(perform_as::<$act>(admin, caller, request)).await,)*
+                other => Err(Cause::UnknownAct(other.chars().take(60).collect()).into()),
+            }
+        }
+
+        /// Every name that [`perform`] knows.
+        pub const ACTS: &[&str] = &[$(<$act>::NAME),*];
+    };
+}
+
+acts! {
+    DomainAdd, DomainList, DomainShow, DomainSet, DomainRemove,
+    AccountAdd, AccountList, AccountShow, AccountSet, AccountPassword, AccountSuspend, AccountResume, AccountRemove,
+    AccountRestore,
+    AppPasswordAdd, AppPasswordList, AppPasswordRemove,
+    AliasAdd, AliasList, AliasPause, AliasResume, AliasRemove,
+    RedirectAdd, RedirectList, RedirectPause, RedirectResume, RedirectRemove,
+    ResponderSet, ResponderList, ResponderShow, ResponderPause, ResponderResume, ResponderRemove,
+    Convert,
+    Status, Check, Verify, Backup,
+}
+
+async fn perform_as<A: Act>(
+    admin: &Admin,
+    caller: &Caller,
+    request: serde_json::Value,
+) -> Result<serde_json::Value, Refused> {
+    let request: A = serde_json::from_value(request).map_err(|error| Cause::BadRequest(error.to_string()))?;
+    let answer = request.run(admin, caller).await?;
+    serde_json::to_value(answer).map_err(|error| Cause::BadRequest(error.to_string()).into())
+}
+
+/// The addresses of one domain, or all.
+fn in_domain<'s>(
+    snapshot: &'s Snapshot,
+    domain: Option<&'s Domain>,
+) -> Result<impl Iterator<Item = &'s AddressRecord>, Refused> {
+    if let Some(domain) = domain
+        && !snapshot.is_hosted(domain)
+    {
+        return Err(DomainCause::NotHosted(domain.clone()).into());
+    }
+    let records = snapshot.addresses().iter().map(AsRef::as_ref);
+    Ok(records.filter(move |record| domain.is_none_or(|domain| record.address.domain() == domain)))
+}

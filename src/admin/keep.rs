@@ -1,0 +1,184 @@
+//! Keeping the house: how it stands, whether it is sound, a copy of it.
+
+use super::error::{Cause, Refused};
+use super::{Act, Admin, Caller};
+use crate::store::{AccountState, DATABASE_FILE};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusView {
+    pub version: String,
+    pub data: PathBuf,
+    /// None: no server runs on this directory.
+    pub server: Option<RunningView>,
+    pub domains: usize,
+    pub accounts: usize,
+    pub accounts_suspended: usize,
+    pub accounts_parked: usize,
+    pub aliases: usize,
+    pub redirections: usize,
+    pub responders: usize,
+    pub messages: u64,
+    pub mail_octets: u64,
+    /// Mail on its way out.
+    pub queued: u64,
+    pub database_octets: u64,
+    /// What somebody should look after.
+    pub attention: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunningView {
+    pub process: u32,
+    pub since: String,
+    pub listening: Vec<ListeningView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListeningView {
+    pub service: String,
+    pub address: String,
+}
+
+/// Every rule of the whole directory, as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checked {
+    pub domains: usize,
+    pub addresses: usize,
+    /// Empty: all is well.
+    pub findings: Vec<String>,
+}
+
+/// Every invariant of the store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Verify {}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Verified {
+    /// Empty: all is well.
+    pub findings: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Backup {
+    /// Whole: the server's working directory is not its caller's.
+    pub file: PathBuf,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackupDone {
+    pub file: PathBuf,
+    pub octets: u64,
+}
+
+impl Act for Status {
+    const NAME: &'static str = "status";
+    type Answer = StatusView;
+
+    async fn run(self, admin: &Admin, _: &Caller) -> Result<StatusView, Refused> {
+        let snapshot = admin.directory().snapshot().await?;
+        let accounts = admin.store().directory().await?.accounts;
+        let data = admin.store().directory_path().to_owned();
+        let in_state = |wanted: fn(&AccountState) -> bool| accounts.iter().filter(|one| wanted(&one.state)).count();
+        let switches = || snapshot.addresses().iter().map(|record| &record.switches);
+        let running = admin.0.running.load();
+        let server = (**running).as_ref().map(|running| RunningView {
+            process: std::process::id(),
+            since: running.since.rfc3339(),
+            listening: running
+                .listening
+                .iter()
+                .map(|(service, address)| ListeningView { service: service.clone(), address: address.clone() })
+                .collect(),
+        });
+        Ok(StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            server,
+            domains: snapshot.domains().len(),
+            accounts: in_state(|state| !matches!(state, AccountState::Parked { .. })),
+            accounts_suspended: in_state(|state| *state == AccountState::Suspended),
+            accounts_parked: in_state(|state| matches!(state, AccountState::Parked { .. })),
+            aliases: switches().filter(|switches| switches.alias.is_some()).count(),
+            redirections: switches().filter(|switches| switches.redirection.is_some()).count(),
+            responders: switches().filter(|switches| switches.responder.is_some()).count(),
+            messages: accounts.iter().map(|account| account.messages).sum(),
+            mail_octets: accounts.iter().map(|account| account.used_octets).sum(),
+            queued: admin.store().send_count().await?,
+            database_octets: std::fs::metadata(data.join(DATABASE_FILE)).map_or(0, |file| file.len()),
+            attention: attention(&snapshot),
+            data,
+        })
+    }
+}
+
+fn attention(snapshot: &crate::directory::Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    if snapshot.domains().is_empty() {
+        lines.push("no domain is hosted yet: posthouse domain add DOMAIN".to_owned());
+    } else if snapshot.administrator().is_none() {
+        lines.push("no account administers: postmaster and abuse take no mail".to_owned());
+    }
+    for account in snapshot.accounts() {
+        if !account.has_password && !matches!(account.state, AccountState::Parked { .. }) {
+            let address = &account.address;
+            lines.push(format!("{address} has no password: posthouse account password {address} --password-stdin"));
+        }
+    }
+    for record in snapshot.addresses() {
+        let targets = record.switches.redirection.iter().flat_map(|redirection| &redirection.targets);
+        for target in targets.filter(|target| target.paused) {
+            lines.push(format!("{}: nothing is sent to {}, which refused it", record.address, target.address));
+        }
+    }
+    lines
+}
+
+impl Act for Check {
+    const NAME: &'static str = "check";
+    type Answer = Checked;
+
+    async fn run(self, admin: &Admin, _: &Caller) -> Result<Checked, Refused> {
+        let snapshot = admin.directory().snapshot().await?;
+        let (domains, addresses) = (snapshot.domains().len(), snapshot.addresses().len());
+        let proving = tokio::task::spawn_blocking(move || snapshot.graph().prove());
+        let findings = match proving.await.map_err(|_| Cause::TaskDied)? {
+            Ok(()) => Vec::new(),
+            Err(refusals) => refusals.iter().map(ToString::to_string).collect(),
+        };
+        Ok(Checked { domains, addresses, findings })
+    }
+}
+
+impl Act for Verify {
+    const NAME: &'static str = "verify";
+    type Answer = Verified;
+
+    async fn run(self, admin: &Admin, caller: &Caller) -> Result<Verified, Refused> {
+        let (store, progress) = (admin.store().clone(), caller.progress.clone());
+        let verifying = tokio::task::spawn_blocking(move || store.verify(&mut |done, all| progress.tell(done, all)));
+        let findings = verifying.await.map_err(|_| Cause::TaskDied)??;
+        Ok(Verified { findings: findings.iter().map(ToString::to_string).collect() })
+    }
+}
+
+impl Act for Backup {
+    const NAME: &'static str = "backup";
+    type Answer = BackupDone;
+
+    async fn run(self, admin: &Admin, caller: &Caller) -> Result<BackupDone, Refused> {
+        let (store, progress, file) = (admin.store().clone(), caller.progress.clone(), self.file.clone());
+        let copying =
+            tokio::task::spawn_blocking(move || store.backup(&file, &mut |done, all| progress.tell(done, all)));
+        copying.await.map_err(|_| Cause::TaskDied)??;
+        tracing::info!(author = caller.author, file = %self.file.display(), "backup made");
+        let octets = std::fs::metadata(&self.file).map_or(0, |file| file.len());
+        Ok(BackupDone { file: self.file, octets })
+    }
+}
