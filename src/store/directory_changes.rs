@@ -2,7 +2,7 @@
 
 use super::directory_reads::{DomainKind, Names, domain_by_name, generation, live_account, to_json};
 use super::tx::Tx;
-use super::{Store, StoreError, Thing, mailboxes};
+use super::{ScriptOwner, Store, StoreError, Thing, mailboxes};
 use crate::types::{AccountId, Address, AddressId, Domain, DomainId, Switches, Timestamp};
 
 #[derive(Clone, Debug)]
@@ -97,6 +97,12 @@ pub enum DirectoryChange {
         cause: String,
     },
     RemoveAddress(Address),
+    /// Makes exactly these scripts of the owner active, in this order. A step like the others, because compiled scripts
+    /// name the active ones.
+    ActivateScripts {
+        owner: ScriptOwner,
+        names: Vec<String>,
+    },
 }
 
 impl Store {
@@ -146,6 +152,7 @@ fn apply(tx: &mut Tx<'_>, change: &DirectoryChange, now: Timestamp) -> Result<()
             super::scripts::add_compiled(tx, id, switches, script, author, cause, now)
         }
         DirectoryChange::RemoveAddress(address) => remove_address(tx, &address.canonical()),
+        DirectoryChange::ActivateScripts { owner, names } => super::scripts::activate(tx, *owner, names),
     }
 }
 

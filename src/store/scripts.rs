@@ -184,21 +184,7 @@ impl Store {
 
     /// Makes exactly these scripts active, in this order; the others stay, inactive.
     pub async fn activate_scripts(&self, owner: ScriptOwner, names: Vec<String>) -> Result<(), StoreError> {
-        self.write_scripts(512, move |tx| {
-            let key = owner.key();
-            tx.execute("UPDATE script SET position = NULL WHERE owner = ?1", &[(&key).into()])?;
-            for (position, name) in (1_i64..).zip(&names) {
-                let changed = tx.execute(
-                    "UPDATE script SET position = ?3 WHERE owner = ?1 AND name = ?2",
-                    &[(&key).into(), name.into(), position.into()],
-                )?;
-                if changed == 0 {
-                    return Err(StoreError::Missing(Thing::Script));
-                }
-            }
-            Ok(())
-        })
-        .await
+        self.write_scripts(512, move |tx| activate(tx, owner, &names)).await
     }
 
     pub async fn rename_script(&self, owner: ScriptOwner, from: &str, to: &str) -> Result<(), StoreError> {
@@ -286,6 +272,21 @@ impl Store {
         })
         .await
     }
+}
+
+pub(super) fn activate(tx: &mut Tx<'_>, owner: ScriptOwner, names: &[String]) -> Result<(), StoreError> {
+    let key = owner.key();
+    tx.execute("UPDATE script SET position = NULL WHERE owner = ?1", &[(&key).into()])?;
+    for (position, name) in (1_i64..).zip(names) {
+        let changed = tx.execute(
+            "UPDATE script SET position = ?3 WHERE owner = ?1 AND name = ?2",
+            &[(&key).into(), name.into(), position.into()],
+        )?;
+        if changed == 0 {
+            return Err(StoreError::Missing(Thing::Script));
+        }
+    }
+    Ok(())
 }
 
 fn text_of(row: &dyn Row) -> Result<ScriptText, StoreError> {
