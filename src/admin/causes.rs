@@ -193,9 +193,10 @@ pub enum ScriptCause {
         octets: usize,
         max: usize,
     },
-    TooMany {
-        place: String,
-        max: usize,
+    /// A version of the switches from when the address had a mailbox, or had none.
+    OtherMailbox {
+        address: Address,
+        version: u32,
     },
     Broken {
         name: String,
@@ -218,7 +219,8 @@ impl ScriptCause {
             Self::Missing { .. } | Self::NoVersion { .. } => "no-script",
             Self::Active { .. } => "script-active",
             Self::BadName(_) | Self::BadPlaceName(_) => "script-name",
-            Self::TooLong { .. } | Self::TooMany { .. } => "script-limit",
+            Self::TooLong { .. } => "script-limit",
+            Self::OtherMailbox { .. } => "needs-conversion",
             Self::Broken { .. } => "script-broken",
             Self::CompiledBroken { .. } => "compiled-broken",
         }
@@ -232,7 +234,8 @@ impl ScriptCause {
             }
             Self::Active { place, name } => format!("posthouse script deactivate {place} {name}"),
             Self::BadPlaceName(_) => "it runs either before or after: take one of these as its name".to_owned(),
-            Self::TooLong { .. } | Self::TooMany { .. } => "the limit is in [limits] of the configuration".to_owned(),
+            Self::TooLong { .. } => "the limit is in [limits] of the configuration".to_owned(),
+            Self::OtherMailbox { address, .. } => format!("posthouse convert {address}, and roll back then"),
             Self::BadName(_) | Self::Broken { .. } | Self::CompiledBroken { .. } => return None,
         })
     }
@@ -248,13 +251,14 @@ impl fmt::Display for ScriptCause {
             Self::Active { name, .. } => write!(formatter, "the script {name} is active and can't be removed"),
             Self::BadName(name) => write!(
                 formatter,
-                "{name:?} can't be a script's name: take 1 to 128 octets of plain text other than “compiled”"
+                "{name:?} can't be a script's name: take 1 to 128 characters of plain text other than “compiled”"
             ),
             Self::BadPlaceName(name) => write!(formatter, "an administrator's script can't be named {name}"),
             Self::TooLong { octets, max } => write!(formatter, "the script has {octets} octets, {max} are allowed"),
-            Self::TooMany { place, max } => {
-                write!(formatter, "there are {max} scripts at {place} already, which is the limit")
-            }
+            Self::OtherMailbox { address, version } => write!(
+                formatter,
+                "version {version} is from when {address} either had a mailbox that it has no longer, or had none"
+            ),
             Self::Broken { name, error } => write!(formatter, "{name}: {error}"),
             Self::CompiledBroken { address, error } => {
                 write!(formatter, "the script made for {address} does not compile: {error}; please report it")

@@ -4,14 +4,18 @@ use super::draft::Draft;
 use super::error::{Cause, Refused};
 use super::{Admin, Caller};
 
-use crate::rules::{Consequences, Context, Effects, compile};
+use super::causes::ScriptCause;
+use crate::filter::{self, ScriptKind};
+use crate::rules::{Consequences, Context, Effects, after_script_name, before_script_name, compile};
 use crate::store::{ScriptOwner, StoreError};
-use crate::types::{AccountId, Address};
-use std::collections::BTreeMap;
+use crate::types::{Address, Domain, Switches};
+use std::collections::{BTreeMap, HashMap};
 
 /// How often a change is decided anew when others change the directory at the same time. Each round somebody gets on, so
 /// this many only lose to as many others.
 const ROUNDS_MAX: usize = 50;
+/// Addresses compiled anew in one transaction: some milliseconds of the writer's time.
+const RECOMPILE_PIECE: usize = 100;
 
 /// What mail to an address does from now on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -101,31 +105,132 @@ impl Admin {
         Err(StoreError::Changed.into())
     }
 
-    /// The texts of all addresses the draft touches, and of those that get new names by it.
+    /// The texts of all addresses the draft touches, and of those that get new names by it. Each compiles.
     async fn compile_all(&self, draft: &mut Draft<'_>) -> Result<BTreeMap<Address, String>, Refused> {
         let mut graph = draft.snapshot.graph().clone();
         for change in &draft.graph_changes() {
             graph.apply(change);
         }
         let names = draft.add_renamed(&graph);
+        let mut active = Active { admin: self, read: HashMap::new() };
         let mut scripts = BTreeMap::new();
         for (address, switches) in draft.to_compile() {
-            let account = if switches.mailbox { draft.account_of(&address) } else { None };
-            let personal = match account {
-                Some(account) => self.personal_scripts(account).await?,
-                None => Vec::new(),
+            let context = Context {
+                also_known_as: names.of(&graph, &address),
+                before: active.of_administrators(draft, address.domain(), Place::Before).await?,
+                personal: active.of_person(draft, &address, &switches).await?,
+                after: active.of_administrators(draft, address.domain(), Place::After).await?,
             };
-            let context = Context { also_known_as: names.of(&graph, &address), personal };
             let text = compile(&address, &switches, &context).text;
             scripts.insert(address, text);
         }
-        Ok(scripts)
+        let checking = tokio::task::spawn_blocking(move || check_compiled(scripts));
+        checking.await.map_err(|_| Cause::TaskDied)?
     }
 
-    async fn personal_scripts(&self, account: AccountId) -> Result<Vec<String>, Refused> {
-        let active = self.store().active_scripts(ScriptOwner::Account(account)).await?;
-        Ok(active.into_iter().map(|script| script.name).collect())
+    /// Makes the scripts of all addresses anew, or of one domain's, a piece at a time. `supposed`: what to take for active
+    /// of an owner instead of what is. Returns how many addresses there were.
+    pub(super) async fn recompile(
+        &self,
+        caller: &Caller,
+        cause: &str,
+        domain: Option<&Domain>,
+        supposed: Option<(ScriptOwner, Vec<String>)>,
+    ) -> Result<usize, Refused> {
+        let snapshot = self.directory().snapshot().await?;
+        let addresses: Vec<Address> =
+            super::in_domain(&snapshot, domain)?.map(|record| record.address.clone()).collect();
+        for piece in addresses.chunks(RECOMPILE_PIECE) {
+            self.change(caller, cause, |draft| {
+                if let Some((owner, names)) = &supposed {
+                    draft.suppose_active(*owner, names.clone());
+                }
+                for address in piece {
+                    // Gone meanwhile is as good.
+                    if let Some(switches) = draft.switches(address).cloned() {
+                        draft.put(address, switches);
+                    }
+                }
+                Ok(Decided::nothing_to_tell())
+            })
+            .await?;
+        }
+        Ok(addresses.len())
     }
+}
+
+/// What the scripts include, read once for a change.
+struct Active<'a> {
+    admin: &'a Admin,
+    read: HashMap<ScriptOwner, Vec<String>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Before,
+    After,
+}
+
+impl Active<'_> {
+    async fn names(&mut self, draft: &Draft<'_>, owner: ScriptOwner) -> Result<Vec<String>, Refused> {
+        if let Some(names) = draft.active(owner).or_else(|| self.read.get(&owner)) {
+            return Ok(names.clone());
+        }
+        let scripts = self.admin.store().active_scripts(owner).await?;
+        let names: Vec<String> = scripts.into_iter().map(|script| script.name).collect();
+        self.read.insert(owner, names.clone());
+        Ok(names)
+    }
+
+    async fn of_person(
+        &mut self,
+        draft: &Draft<'_>,
+        address: &Address,
+        switches: &Switches,
+    ) -> Result<Vec<String>, Refused> {
+        match draft.account_of(address).filter(|_| switches.mailbox) {
+            Some(account) => self.names(draft, ScriptOwner::Account(account)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The server's script is the outer one: the first of all before, the last of all after.
+    async fn of_administrators(
+        &mut self,
+        draft: &Draft<'_>,
+        domain: &Domain,
+        place: Place,
+    ) -> Result<Vec<String>, Refused> {
+        type Named = fn(Option<&Domain>) -> String;
+        let (plain, named): (&str, Named) = match place {
+            Place::Before => ("before", before_script_name),
+            Place::After => ("after", after_script_name),
+        };
+        let mut included = Vec::new();
+        if self.names(draft, ScriptOwner::Server).await?.iter().any(|name| name == plain) {
+            included.push(named(None));
+        }
+        if let Some(record) = draft.snapshot.domain(domain)
+            && self.names(draft, ScriptOwner::Domain(record.id)).await?.iter().any(|name| name == plain)
+        {
+            included.push(named(Some(domain)));
+        }
+        if place == Place::After {
+            included.reverse();
+        }
+        Ok(included)
+    }
+}
+
+/// What was made from switches compiles whatever they say; if it ever does not, nothing is saved.
+fn check_compiled(scripts: BTreeMap<Address, String>) -> Result<BTreeMap<Address, String>, Refused> {
+    for (address, text) in &scripts {
+        if let Err(error) = filter::compile(text.as_bytes(), ScriptKind::Compiled) {
+            let (address, error) = (address.clone(), error.to_string());
+            return Err(ScriptCause::CompiledBroken { address, error }.into());
+        }
+    }
+    Ok(scripts)
 }
 
 /// Everything that is wrong, whether an address contradicts itself or the world.

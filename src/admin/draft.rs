@@ -6,9 +6,10 @@ use crate::directory::{OwnNames, Snapshot, graph_kind, mailbox_state};
 use crate::rules::{self, Graph, MailboxState, check_switches};
 use crate::store::{
     AccountRecord, AccountState, Credentials, DirectoryChange, DomainKind, NewAccount, NewDomain, ParkReason,
+    ScriptOwner,
 };
 use crate::types::{AccountId, Address, Domain, Switches, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What becomes of an address.
 #[derive(Clone, Debug)]
@@ -37,6 +38,9 @@ pub(super) struct Draft<'s> {
     states: BTreeMap<Address, MailboxState>,
     unparked: BTreeMap<Address, AccountId>,
     addresses: BTreeMap<Address, Plan>,
+    activations: Vec<DirectoryChange>,
+    /// What is or will be active of an owner, where that is not what is stored.
+    active: HashMap<ScriptOwner, Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +60,13 @@ impl<'s> Draft<'s> {
             states: BTreeMap::new(),
             unparked: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            activations: Vec::new(),
+            active: HashMap::new(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.domains.is_empty() && self.accounts.is_empty() && self.addresses.is_empty()
+        self.domains.is_empty() && self.accounts.is_empty() && self.addresses.is_empty() && self.activations.is_empty()
     }
 
     /// How the domain is hosted, with this change.
@@ -176,6 +182,22 @@ impl<'s> Draft<'s> {
         self.addresses.insert(address.canonical(), Plan::Remove);
     }
 
+    /// Exactly these scripts of the owner run from now on.
+    pub(super) fn activate(&mut self, owner: ScriptOwner, names: Vec<String>) {
+        self.active.insert(owner, names.clone());
+        self.activations.push(DirectoryChange::ActivateScripts { owner, names });
+    }
+
+    /// Compiles as if exactly these were active.
+    pub(super) fn suppose_active(&mut self, owner: ScriptOwner, names: Vec<String>) {
+        self.active.insert(owner, names);
+    }
+
+    /// What runs of an owner, where this change has a say in it.
+    pub(super) fn active(&self, owner: ScriptOwner) -> Option<&Vec<String>> {
+        self.active.get(&owner)
+    }
+
     /// Who looks after the server, with this change.
     pub(super) fn administrator(&self) -> Option<Address> {
         let stored = self.snapshot.accounts().iter().filter(|account| {
@@ -197,11 +219,14 @@ impl<'s> Draft<'s> {
         self.unparked.get(address).copied().or_else(|| self.snapshot.account(address).map(|account| account.id))
     }
 
-    /// What contradicts itself.
+    /// What contradicts itself. What was stored under other limits is not judged again.
     pub(super) fn violations(&self) -> Vec<Cause> {
         let mut causes = Vec::new();
         for (address, plan) in &self.addresses {
-            if let Plan::Put { switches, .. } = plan {
+            let stored = self.snapshot.address(address).map(|record| &record.switches);
+            if let Plan::Put { switches, .. } = plan
+                && stored != Some(switches)
+            {
                 let violations = check_switches(switches, self.snapshot.limits());
                 causes.extend(violations.into_iter().map(|violation| Cause::Switches(address.clone(), violation)));
             }
@@ -308,6 +333,7 @@ impl<'s> Draft<'s> {
             });
         }
         changes.extend(self.accounts);
+        changes.extend(self.activations);
         for (address, plan) in self.addresses {
             changes.push(match plan {
                 Plan::Put { switches, reserved } => DirectoryChange::PutAddress {

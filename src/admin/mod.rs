@@ -31,6 +31,7 @@ mod keep;
 mod redirections;
 mod reserved;
 mod responders;
+mod scripts;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -51,6 +52,11 @@ pub use keep::{Backup, BackupDone, Check, Checked, ListeningView, RunningView, S
 pub use redirections::{RedirectAdd, RedirectList, RedirectPause, RedirectRemove, RedirectResume};
 pub use responders::{
     ReceivedChoice, ResponderList, ResponderPause, ResponderRemove, ResponderResume, ResponderSet, ResponderShow,
+};
+pub use scripts::{
+    CompiledShow, CompiledView, ScriptActivate, ScriptDeactivate, ScriptGet, ScriptHistory, ScriptList, ScriptPut,
+    ScriptPutDone, ScriptRemove, ScriptRollback, ScriptTextView, ScriptView, ScriptWhere, ScriptWhereError,
+    VersionView, check_script,
 };
 pub use views::{
     AccountView, AliasView, DomainKindView, DomainView, ParkedView, RedirectionView, ResponderView, TargetView,
@@ -74,7 +80,6 @@ pub struct Settings {
     /// How long removed mail stays parked.
     pub keep_days: u32,
     pub script_octets_max: usize,
-    pub scripts_per_owner_max: usize,
     /// Our own name: mail handed to it comes back to us.
     pub hostname: Domain,
 }
@@ -196,6 +201,8 @@ acts! {
     RedirectAdd, RedirectList, RedirectPause, RedirectResume, RedirectRemove,
     ResponderSet, ResponderList, ResponderShow, ResponderPause, ResponderResume, ResponderRemove,
     Convert,
+    ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptHistory, ScriptRollback,
+    CompiledShow,
     Status, Check, Verify, Backup,
 }
 

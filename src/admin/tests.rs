@@ -74,7 +74,6 @@ impl House {
             password: PasswordRules::default(),
             keep_days: 30,
             script_octets_max: 1000,
-            scripts_per_owner_max: 3,
             hostname: domain("mail.example.test"),
         };
         let admin = Admin::new(store.clone(), Directory::new(store, Limits::default()), auth, settings);
@@ -698,4 +697,117 @@ async fn backups_and_verification() {
             &["can't write: /nonexistent/copy.db.part: No such file or directory (os error 2); check owner and permissions"],
         )
         .await;
+}
+
+fn put(place: &str, name: &str, text: &str, activate: bool) -> ScriptPut {
+    ScriptPut { place: place.parse().unwrap(), name: name.to_owned(), text: text.to_owned(), activate }
+}
+
+#[tokio::test]
+async fn personal_scripts_run_in_the_order_given() {
+    let house = House::with_people().await;
+    let at = "jane@example.test";
+    let place: ScriptWhere = at.parse().unwrap();
+    let first = house.ok(put(at, "lists", "keep;", false)).await;
+    assert_eq!((first.version, first.active), (1, false));
+    assert_eq!(first.notes, ["it does not run yet: posthouse script activate jane@example.test lists"]);
+    house.ok(put(at, "work", "stop;", true)).await;
+    assert!(house.script(at).await.contains("\"work\""));
+    let activate = |names: &[&str]| ScriptActivate {
+        place: place.clone(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    house.ok(activate(&["lists", "work", "lists"])).await;
+    let script = house.script(at).await;
+    assert!(script.find("\"lists\"").unwrap() < script.find("\"work\"").unwrap());
+    let list = house.ok(ScriptList { place: place.clone() }).await;
+    let list: Vec<_> = list.iter().map(|script| (script.name.as_str(), script.position)).collect();
+    assert_eq!(list, [("lists", Some(1)), ("work", Some(2))]);
+
+    house
+        .refused(
+            activate(&["x", "work", "y"]),
+            &["there is no script x at jane@example.test", "there is no script y at jane@example.test"],
+        )
+        .await;
+    house
+        .refused(
+            put(at, "compiled", "keep;", false),
+            &["\"compiled\" can't be a script's name: take 1 to 128 characters of plain text other than “compiled”"],
+        )
+        .await;
+    house.refused(put(at, "long", &"#".repeat(1001), false), &["the script has 1001 octets, 1000 are allowed"]).await;
+    let broken = put(at, "broken", "keep;\nkep;", false).run(&house.admin, &house.caller).await.unwrap_err();
+    assert!(broken.to_string().starts_with("broken: line 2, column 1: "), "{broken}");
+    let remove = |name: &str| ScriptRemove { place: place.clone(), name: name.to_owned() };
+    house.refused(remove("work"), &["the script work is active and can't be removed"]).await;
+    house.ok(ScriptDeactivate { place: place.clone(), name: "work".to_owned() }).await;
+    assert!(!house.script(at).await.contains("\"work\""));
+    house.ok(remove("work")).await;
+    house.refused(remove("work"), &["there is no script work at jane@example.test"]).await;
+    house.assert_sound();
+}
+
+#[tokio::test]
+async fn every_version_can_be_read_and_come_back() {
+    let house = House::with_people().await;
+    let at = "jane@example.test";
+    let place: ScriptWhere = at.parse().unwrap();
+    for text in ["keep;", "stop;", "stop;"] {
+        house.ok(put(at, "lists", text, false)).await;
+    }
+    let history = |name: &str| ScriptHistory { place: place.clone(), name: name.to_owned() };
+    let versions: Vec<u32> = house.ok(history("lists")).await.iter().map(|one| one.version).collect();
+    assert_eq!(versions, [2, 1]);
+    let rollback = |name: &str, version| ScriptRollback { place: place.clone(), name: name.to_owned(), version };
+    let done = house.ok(rollback("lists", 1)).await;
+    assert_eq!(done.notes, ["it is version 3 now"]);
+    let get = ScriptGet { place: place.clone(), name: "lists".to_owned(), version: None };
+    assert_eq!(house.ok(get).await.text, "keep;");
+    house.refused(rollback("lists", 9), &["there is no version 9 of the script lists at jane@example.test"]).await;
+
+    // The script made from switches comes back with its switches.
+    house.ok(redirect(at, &["x@outside.test"], Some(true))).await;
+    let with = house.ok(CompiledShow { address: address(at) }).await;
+    house.ok(RedirectRemove { address: address(at), targets: vec![] }).await;
+    let done = house.ok(rollback("compiled", with.version)).await;
+    assert_eq!(done.mail_now[0].what, ["kept in the mailbox jane@example.test", "sent to x@outside.test"]);
+    assert_eq!(house.ok(CompiledShow { address: address(at) }).await.text, with.text);
+    assert_eq!(house.ok(history("compiled")).await[0].cause, format!("script rollback to version {}", with.version));
+    house.ok(Convert { address: address("john@example.test"), to: ConvertTo::Alias(address(at)), yes: true }).await;
+    house
+        .refused(
+            ScriptRollback { place: "john@example.test".parse().unwrap(), name: "compiled".to_owned(), version: 1 },
+            &["version 1 is from when john@example.test either had a mailbox that it has no longer, or had none"],
+        )
+        .await;
+    house.assert_sound();
+}
+
+#[tokio::test]
+async fn administrators_scripts_are_included_only_while_they_are_active() {
+    let house = House::with_people().await;
+    house.ok(authoritative("other.test")).await;
+    house.refused(put("@", "middle", "keep;", false), &["an administrator's script can't be named middle"]).await;
+    house.refused(put("@no.test", "before", "keep;", false), &["the domain no.test is not hosted here"]).await;
+    let done = house.ok(put("@example.test", "before", "stop;", true)).await;
+    assert_eq!(done.notes, ["4 addresses are compiled anew"]);
+    house.ok(put("@", "after", "keep;", true)).await;
+    house.ok(put("@example.test", "after", "keep;", true)).await;
+    let included = async |of: &str| {
+        let script = house.script(of).await;
+        let include =
+            |line: &str| line.strip_prefix("include :global ").map(|name| name.trim_end_matches(';').to_owned());
+        script.lines().filter_map(include).map(|name| name.replace(":optional ", "")).collect::<Vec<_>>()
+    };
+    let all = ["\"before-example.test\"", "\"after-example.test\"", "\"after\""];
+    assert_eq!(included("jane@example.test").await, all);
+    assert_eq!(included("postmaster@other.test").await, ["\"after\""]);
+    house.ok(account("sue@example.test")).await;
+    assert_eq!(included("sue@example.test").await, all);
+    house.ok(ScriptDeactivate { place: "@".parse().unwrap(), name: "after".to_owned() }).await;
+    assert_eq!(included("jane@example.test").await, all[..2]);
+    assert_eq!(included("postmaster@other.test").await, Vec::<String>::new());
+    house.ok(ScriptRemove { place: "@".parse().unwrap(), name: "after".to_owned() }).await;
+    house.assert_sound();
 }

@@ -48,6 +48,11 @@ impl Directory {
         self.0.newest.store(Arc::new(None));
     }
 
+    /// What was read is read again when it is next asked for: parked accounts go without a change of the directory.
+    pub fn forget(&self) {
+        self.0.newest.store(Arc::new(None));
+    }
+
     /// The directory as it stands at this moment. Costs one look at its generation while nothing changes.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
         let generation = self.0.store.directory_generation().await?;

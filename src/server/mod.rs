@@ -1,5 +1,18 @@
-//! Layer 4: assembly.
+//! Layer 4: assembly. From a configuration to services, listeners and tasks; reload and stop; the socket through which
+//! commands reach a running server; the demonstration.
+//!
+//! What it will not do: anything about mail itself. It is the one place that names long-lived tasks (`serve`).
 
+mod control;
+mod house;
+mod listeners;
+mod serve;
 mod signals;
+mod source;
+mod upkeep;
 
+pub use control::{CallError, Client, SOCKET_FILE, own_name};
+pub use house::{House, OpenError};
+pub use serve::{Server, StartError, WhenTaken, serve};
 pub use signals::{Reload, Signals, tell};
+pub use source::{ConfigSource, DATA_DEFAULT};

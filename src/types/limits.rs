@@ -264,3 +264,13 @@ pub const SHELF_SCRIPTS_MAX: usize = 20_000;
 pub const DELIVERY_MEMORY_OCTETS: u64 = 64 * 1024 * 1024;
 /// A message larger than this is stored ahead of the transaction that files it.
 pub const BODY_AHEAD_OCTETS: usize = 1024 * 1024;
+/// Octets of one request on the control socket: the largest script, in JSON where every octet is escaped, with room.
+pub const CONTROL_REQUEST_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// Octets of one answer: a list of a hundred thousand accounts fits.
+pub const CONTROL_ANSWER_OCTETS_MAX: usize = 512 * 1024 * 1024;
+/// Connections to the control socket at a time.
+pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+/// How long a connection to the control socket may be silent.
+pub const CONTROL_IDLE_SECONDS: u64 = 60;
+/// Days for which decisions are remembered; `trace` finds nothing older.
+pub const LEDGER_KEEP_DAYS: i64 = 90;

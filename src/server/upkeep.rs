@@ -1,0 +1,48 @@
+//! What the house does for itself while nobody asks: throws away what nobody names any more, forgets what no longer
+//! counts, lets go of parked mail whose time is over.
+
+use super::House;
+use crate::net::Shutdown;
+use crate::store::StoreError;
+use crate::types::limits::LEDGER_KEEP_DAYS;
+use std::time::Duration;
+
+/// Between two rounds.
+const PAUSE: Duration = Duration::from_secs(60);
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// Until the shutdown is requested; a round under way is finished first, piece by piece.
+pub(super) async fn run(house: House, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(PAUSE);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = round(&house, &shutdown).await {
+            // The next round tries again; meanwhile things are only kept longer than they need be.
+            tracing::warn!(%error, "upkeep could not finish its round");
+        }
+    }
+}
+
+async fn round(house: &House, shutdown: &Shutdown) -> Result<(), StoreError> {
+    let store = &house.store;
+    for account in store.overdue_accounts().await? {
+        if shutdown.is_requested() {
+            return Ok(());
+        }
+        store.purge_account(account).await?;
+        house.directory.forget();
+        tracing::info!(%account, "the time of a parked account is over: it and its mail are gone");
+    }
+    let bodies = store.purge_orphans().await?;
+    while !shutdown.is_requested() && store.forget_memories().await? > 0 {}
+    let before = store.clock().now().plus_seconds(-LEDGER_KEEP_DAYS * DAY_SECONDS);
+    while !shutdown.is_requested() && store.trim_ledger(before).await? > 0 {}
+    if bodies > 0 {
+        tracing::debug!(bodies, "bodies nobody named are gone");
+    }
+    Ok(())
+}
