@@ -198,6 +198,7 @@ fn proof_code(refusal: &Refusal) -> &'static str {
         Refusal::BlackHole { .. } => "black-hole",
         Refusal::TooManyTargets { .. } | Refusal::TooDeep { .. } | Refusal::TooManyRecipients { .. } => "fan-out",
         Refusal::AlreadyHosted { .. } => "authoritative-domain-detected",
+        Refusal::NotHosted { .. } => "domain-not-hosted",
     }
 }
 
@@ -233,6 +234,7 @@ fn proof_hint(refusal: &Refusal) -> Option<String> {
         Refusal::AlreadyHosted { domain, .. } => {
             format!("posthouse domain show {domain} shows it, and domain set {domain} changes how it is hosted")
         }
+        Refusal::NotHosted { address } => format!("posthouse domain add {}", address.domain()),
         Refusal::DomainLoop { .. } | Refusal::BlackHole { .. } => return None,
     })
 }
