@@ -110,7 +110,9 @@ impl Store {
     /// moved on, the answer is `Changed` and the caller decides anew. Returns the new generation.
     pub async fn change_directory(&self, decided_on: u64, changes: Vec<DirectoryChange>) -> Result<u64, StoreError> {
         let now = self.0.clock.now();
-        self.write(4096 * changes.len(), move |tx| {
+        let octets = 4096 * changes.len();
+        let touches_scripts = changes.iter().any(|change| matches!(change, DirectoryChange::ActivateScripts { .. }));
+        let work = move |tx: &mut Tx<'_>| {
             if generation(tx)? != decided_on {
                 return Err(StoreError::Changed);
             }
@@ -118,8 +120,8 @@ impl Store {
                 apply(tx, change, now)?;
             }
             bump_generation(tx, decided_on)
-        })
-        .await
+        };
+        if touches_scripts { self.write_scripts(octets, work).await } else { self.write(octets, work).await }
     }
 }
 

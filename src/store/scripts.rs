@@ -145,7 +145,7 @@ impl Store {
     }
 
     /// Writes to scripts: committed first, then seen by whoever looks at the generation.
-    async fn write_scripts<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
+    pub(super) async fn write_scripts<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
