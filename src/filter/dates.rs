@@ -38,6 +38,9 @@ pub(super) fn part(moment: Moment, zone: Zone, part: DatePart) -> Option<String>
         DatePart::Minute => format!("{minute:02}"),
         DatePart::Second => format!("{second:02}"),
         DatePart::Time => format!("{hour:02}:{minute:02}:{second:02}"),
+        DatePart::Iso8601 if offset == 0 => {
+            format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        }
         DatePart::Iso8601 => format!(
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{sign}{zone_hours:02}:{zone_minutes:02}"
         ),
@@ -73,6 +76,7 @@ mod tests {
         check(Zone::Original, DatePart::Time, "04:31:42");
         check(Zone::Original, DatePart::Zone, "+0100");
         check(Zone::OffsetSeconds(-5 * 3600 - 1800), DatePart::Iso8601, "2026-11-19T22:01:42-05:30");
+        check(Zone::Local, DatePart::Iso8601, "2026-11-20T03:31:42Z");
         check(Zone::Local, DatePart::Std11, "Fri, 20 Nov 2026 03:31:42 +0000");
         check(Zone::Local, DatePart::Weekday, "5");
         check(Zone::Local, DatePart::Julian, "61364");

@@ -231,7 +231,7 @@ impl Builder {
         self.string(at, arguments, 0, &mut line)?;
         if !patterns.is_empty() {
             line.push(' ');
-            write_list(patterns, &mut line);
+            write_list(&words.keys(patterns), &mut line);
         }
         line.push(';');
         self.statement(at, CallKind::Mark(Mark::Edit { patterns: cost(patterns) }), Carry::default());

@@ -9,7 +9,7 @@ use super::super::extensions::{Extension, Extensions};
 use super::super::grammar::Arguments;
 use super::super::lexer::Position;
 use super::super::script::CompileError;
-use super::super::text::Text;
+use super::super::text::{Piece, Text};
 use super::{Builder, Carry, write_list};
 use crate::types::limits::SIEVE_GLOB_OCTETS_MAX;
 use std::fmt::Write;
@@ -87,6 +87,17 @@ impl MatchWords {
 
     pub(super) fn is_pattern(self) -> bool {
         matches!(self.kind, Kind::Matches | Kind::Regex)
+    }
+
+    /// The keys as the engine must see them: it knows nothing of comparators when it comes to regular expressions.
+    pub(super) fn keys(self, keys: &[Text]) -> Vec<Text> {
+        let mut keys = keys.to_vec();
+        if self.kind == Kind::Regex && self.comparator == Comparator::Casemap {
+            for key in &mut keys {
+                key.pieces.insert(0, Piece::Literal("(?i)".to_owned()));
+            }
+        }
+        keys
     }
 
     /// As the engine reads them.
@@ -178,7 +189,8 @@ impl Builder {
 
     /// The engine's `string` with several keys tells only of the last.
     pub(super) fn key_by_key(&mut self, words: &MatchWords, sources: &str, keys: &[Text]) -> String {
-        let tests: Vec<String> = keys
+        let tests: Vec<String> = words
+            .keys(keys)
             .iter()
             .map(|key| {
                 let mut test = "string".to_owned();

@@ -1,7 +1,7 @@
 //! From the text a user wrote to the text the engine is given, with the table of calls.
 //!
 //! The engine keeps what it does well: the flow of control, variables, patterns, parts of a message. Everything it gets
-//! wrong or can't tell us about (DESIGN section 4 lists it under "the engine") is written as a call.
+//! wrong or can't tell us about is written as a call.
 
 mod actions;
 mod matches;

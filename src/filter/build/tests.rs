@@ -13,6 +13,24 @@ use super::matches::{MatchWords, SLOTS, is_field_name};
 use super::{Builder, Carry, write_list};
 use std::fmt::Write;
 
+/// Well-known fields without addresses. Others may have some, whoever has thought them up.
+const NO_ADDRESSES: [&str; 14] = [
+    "Received",
+    "Date",
+    "Subject",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Comments",
+    "Keywords",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Disposition",
+    "Content-Transfer-Encoding",
+    "List-Id",
+    "Auto-Submitted",
+];
+
 /// The names an `ihave` asks for.
 pub(super) fn ihave_names(test: &Test) -> Vec<String> {
     let mut names = Vec::new();
@@ -211,6 +229,15 @@ impl Builder {
                 return Err(name.at.error("this is no name for a header field"));
             }
         }
+        if test.name == "address" {
+            for name in names {
+                // RFC 5228 section 5.1: a field that has no addresses must not be asked for one.
+                if name.constant().is_some_and(|name| NO_ADDRESSES.iter().any(|known| known.eq_ignore_ascii_case(name)))
+                {
+                    return Err(name.at.error("this header field has no addresses"));
+                }
+            }
+        }
         let (index, any_child) = (index(arguments)?, any_child(arguments)?);
         let mime_tags = ["type", "subtype", "contenttype", "param"];
         if let Some(tag) = mime_tags.into_iter().find(|tag| arguments.has(tag) && !arguments.has("mime")) {
@@ -246,7 +273,7 @@ impl Builder {
         line.push(' ');
         write_list(names, &mut line);
         line.push(' ');
-        write_list(keys, &mut line);
+        write_list(&words.keys(keys), &mut line);
         self.native(test.at, &words, keys, &line)
     }
 

@@ -60,7 +60,7 @@ impl Decisions {
         self.store(Action { kind, content: Content::Original, cause });
     }
 
-    /// RFC 5228 section 2.10.3: one copy in one place. A second action for it adds its flags.
+    /// RFC 5228 section 2.10.3: one copy in one place, with the flags of the action that came last.
     pub(super) fn store(&mut self, action: Action) {
         let same = self.actions.iter_mut().find(|earlier| {
             earlier.content == action.content
@@ -71,11 +71,11 @@ impl Decisions {
             self.actions.push(action);
             return;
         };
-        let (ActionKind::Keep { flags: more, .. } | ActionKind::FileInto { flags: more, .. }) = action.kind else {
+        let (ActionKind::Keep { flags: later, .. } | ActionKind::FileInto { flags: later, .. }) = action.kind else {
             return;
         };
         if let ActionKind::Keep { flags, .. } | ActionKind::FileInto { flags, .. } = &mut earlier.kind {
-            add_flags(flags, more);
+            *flags = later;
         }
     }
 

@@ -228,6 +228,10 @@ fn further_deviations() {
     let script =
         "require [\"variables\", \"fileinto\"]; if string :matches \"abc\" [\"a*\", \"x*\"] { fileinto \"Lists\"; }";
     assert_eq!(plan(script), "fileinto Lists");
+    // A regular expression folds like everything else that names no comparator.
+    let regex = "require \"regex\"; if header :regex \"subject\" \"hello, w\" { discard; }";
+    assert_eq!(plan(regex), "discard");
+    assert_eq!(plan(&regex.replace(":regex", ":regex :comparator \"i;octet\"")), "keep(implicit)");
     // The engine's namespaces are not the user's.
     for name in ["env.remote_ip", "envelope.from", "header.subject", "body.text", "t.x", "part.raw"] {
         let script = format!("require [\"variables\", \"reject\"]; reject \"${{{name}}}\";");

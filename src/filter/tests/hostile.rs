@@ -1,6 +1,7 @@
 //! Scripts and mail that mean harm: clear errors, bounded time, mail kept, no panic.
 
 use super::*;
+use crate::types::limits;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -138,9 +139,11 @@ fn variables_grow_up_to_a_limit() {
 
 #[test]
 fn actions_includes_and_edits_are_counted() {
-    let redirects: String = (0..101).map(|number| format!("redirect \"a{number}@example.net\";\n")).collect();
+    let redirects: String =
+        (0..=limits::SIEVE_REDIRECTS_MAX).map(|number| format!("redirect \"a{number}@example.net\";\n")).collect();
     fails(&redirects, &ScriptErrorKind::TooManyRedirects);
-    let mailboxes: String = (0..151).map(|number| format!("fileinto :create \"m{number}\";")).collect();
+    let mailboxes: String =
+        (0..=limits::SIEVE_ACTIONS_MAX).map(|number| format!("fileinto :create \"m{number}\";")).collect();
     fails(&format!("require [\"fileinto\", \"mailbox\"];{mailboxes}"), &ScriptErrorKind::TooManyActions);
     let includes: String = (0..1000).map(|number| format!("include :optional \"s{number}\";\n")).collect();
     fails(&format!("require \"include\";{includes}"), &ScriptErrorKind::TooManyIncludes);

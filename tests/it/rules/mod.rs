@@ -4,6 +4,7 @@
 mod engine;
 mod examples;
 mod house;
+mod judge;
 mod pigeonhole;
 
 use posthouse::rules::{Context, compile};

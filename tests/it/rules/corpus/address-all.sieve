@@ -1,0 +1,2 @@
+# mail: plain list
+if address :all :is "from" "JOE@example.net" { discard; }

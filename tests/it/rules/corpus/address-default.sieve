@@ -1,0 +1,2 @@
+# mail: plain list
+if address "from" "joe@example.net" { discard; }

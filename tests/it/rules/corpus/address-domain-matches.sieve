@@ -1,0 +1,2 @@
+# mail: plain list
+if address :domain :matches "from" "*.example.net" { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list
+if address :domain :is ["to", "cc"] "example.org" { discard; }

@@ -1,0 +1,2 @@
+# mail: folded
+if address :is "reply-to" "b@example.net" { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list spam
+if address :localpart "to" ["rust", "jane"] { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list
+if address :contains "bcc" "" { discard; }

@@ -1,0 +1,2 @@
+# mail: folded
+if address :localpart "from" "second" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require "body";
+if body :contains "SECOND line" { discard; }

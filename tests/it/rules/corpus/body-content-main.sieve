@@ -1,0 +1,3 @@
+# mail: multi plain
+require "body";
+if body :content "text" :contains "schöne" { discard; }

@@ -1,0 +1,3 @@
+# mail: multi
+require "body";
+if body :raw :contains "Gr=C3=BC" { discard; }

@@ -1,0 +1,3 @@
+# mail: multi
+require "body";
+if body :text :contains "Grüße" { discard; }

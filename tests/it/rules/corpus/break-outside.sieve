@@ -1,0 +1,3 @@
+# mail: plain list
+require ["foreverypart"];
+break;

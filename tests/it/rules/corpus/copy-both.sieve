@@ -1,0 +1,4 @@
+# mail: plain list
+require ["fileinto", "copy"];
+redirect :copy "a@example.com";
+fileinto "Lists";

@@ -1,0 +1,4 @@
+# mail: plain list
+require "copy";
+redirect :copy "a@example.com";
+discard;

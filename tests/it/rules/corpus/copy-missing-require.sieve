@@ -1,0 +1,2 @@
+# mail: plain list
+redirect :copy "a@example.com";

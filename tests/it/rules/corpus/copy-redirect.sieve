@@ -1,0 +1,3 @@
+# mail: plain list
+require "copy";
+redirect :copy "a@example.com";

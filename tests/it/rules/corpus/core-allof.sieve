@@ -1,0 +1,2 @@
+# mail: plain list
+if allof (exists ["from", "to"], not exists "list-id") { discard; }

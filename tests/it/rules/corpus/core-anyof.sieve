@@ -1,0 +1,2 @@
+# mail: plain list spam
+if anyof (exists "list-id", header :is "subject" "hello, world") { discard; }

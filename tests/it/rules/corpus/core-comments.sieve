@@ -1,0 +1,6 @@
+# mail: plain list
+# a hash comment
+/* a block
+   comment */ keep /* inside */ ;
+if /**/ true # end
+{ discard; }

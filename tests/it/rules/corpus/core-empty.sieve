@@ -1,0 +1,2 @@
+# mail: plain list
+# nothing at all

@@ -1,0 +1,2 @@
+# mail: plain list
+if header :comparator "i;nonsense" "a" "b" { keep; }

@@ -1,0 +1,3 @@
+# mail: plain list
+keep;
+require "fileinto";

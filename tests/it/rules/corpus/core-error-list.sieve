@@ -1,0 +1,2 @@
+# mail: plain list
+if header "a" ["b" "c"] { keep; }

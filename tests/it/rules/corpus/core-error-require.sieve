@@ -1,0 +1,2 @@
+# mail: plain list
+require "no-such-extension";

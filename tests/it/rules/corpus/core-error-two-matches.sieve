@@ -1,0 +1,2 @@
+# mail: plain list
+if header :is :contains "a" "b" { keep; }

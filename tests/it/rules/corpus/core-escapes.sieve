@@ -1,0 +1,2 @@
+# mail: plain list
+if header :is "subject" "\H\e\llo, World" { discard; }

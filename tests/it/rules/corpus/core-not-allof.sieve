@@ -1,0 +1,2 @@
+# mail: plain list
+if not allof (exists "list-id", true) { discard; }

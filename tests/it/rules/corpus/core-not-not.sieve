@@ -1,0 +1,2 @@
+# mail: plain list
+if not not exists "list-id" { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list
+redirect "not an address";

@@ -1,0 +1,2 @@
+# mail: plain list
+redirect "\"A B\" <a@example.com>";

@@ -1,0 +1,3 @@
+# mail: plain list
+redirect "a@example.com";
+redirect "b@example.com";

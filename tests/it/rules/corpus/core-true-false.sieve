@@ -1,0 +1,3 @@
+# mail: plain list
+if true { if false { discard; } else { stop; } }
+discard;

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["date", "relational"];
+if currentdate :value "ge" "year" "2020" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["date", "variables", "reject"];
+if currentdate :zone "+0230" :matches "zone" "*" { reject "${1}"; }

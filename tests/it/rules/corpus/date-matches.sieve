@@ -1,0 +1,3 @@
+# mail: plain list
+require ["date", "variables", "reject"];
+if date :matches :zone "+0000" "date" "time" "*:*:*" { reject "${3} ${2} ${1}"; }

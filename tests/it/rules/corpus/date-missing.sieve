@@ -1,0 +1,3 @@
+# mail: plain list
+require ["date"];
+if date "resent-date" "year" "2026" { discard; }

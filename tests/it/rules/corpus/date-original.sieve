@@ -1,0 +1,3 @@
+# mail: plain list
+require "date";
+if date :originalzone "date" "zone" "+0100" { discard; }

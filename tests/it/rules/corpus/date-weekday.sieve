@@ -1,0 +1,3 @@
+# mail: plain list
+require "date";
+if date :originalzone "date" "weekday" "5" { discard; }

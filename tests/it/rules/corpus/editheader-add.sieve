@@ -1,0 +1,4 @@
+# mail: plain list
+require "editheader";
+addheader "X-New" "value";
+if header "x-new" "value" { discard; }

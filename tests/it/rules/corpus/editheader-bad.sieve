@@ -1,0 +1,3 @@
+# mail: plain list
+require "editheader";
+addheader "X New" "value";

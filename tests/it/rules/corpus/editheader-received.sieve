@@ -1,0 +1,4 @@
+# mail: plain list
+require "editheader";
+deleteheader "Received";
+if exists "received" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["encoded-character", "reject"];
+reject "${hex:41 42}${hex:43}";

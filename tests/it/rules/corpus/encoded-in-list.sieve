@@ -1,0 +1,3 @@
+# mail: plain list
+require ["encoded-character"];
+if header "subject" ["x", "${hex:48}ello, World"] { discard; }

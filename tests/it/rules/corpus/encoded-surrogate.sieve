@@ -1,0 +1,3 @@
+# mail: plain list
+require ["encoded-character", "reject"];
+reject "${unicode:d800}";

@@ -1,0 +1,3 @@
+# mail: plain list
+require "envelope";
+if envelope "from" "joe@example.net" { discard; }

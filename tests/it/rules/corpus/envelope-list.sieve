@@ -1,0 +1,3 @@
+# mail: plain list
+require "envelope";
+if envelope :all :contains "from" ["bill", "joe"] { discard; }

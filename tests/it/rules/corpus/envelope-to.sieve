@@ -1,0 +1,3 @@
+# mail: plain list
+require "envelope";
+if envelope :localpart "to" "jane+tag" { discard; }

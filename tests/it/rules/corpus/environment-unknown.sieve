@@ -1,0 +1,3 @@
+# mail: plain list
+require "environment";
+if environment :contains "vnd.example.none" "" { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list
+if exists ["list-id", "precedence"] { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list
+if exists ["subject", "list-id"] { discard; }

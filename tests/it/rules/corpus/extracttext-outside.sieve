@@ -1,0 +1,3 @@
+# mail: plain list
+require ["extracttext", "variables"];
+extracttext "t";

@@ -1,0 +1,4 @@
+# mail: plain list
+require "fileinto";
+keep;
+fileinto "Lists";

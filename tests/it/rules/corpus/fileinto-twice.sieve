@@ -1,0 +1,4 @@
+# mail: plain list
+require "fileinto";
+fileinto "Lists";
+fileinto "Lists";

@@ -1,0 +1,3 @@
+# mail: plain list
+require "fileinto";
+fileinto "Lists";

@@ -1,0 +1,4 @@
+# mail: plain list
+require "imap4flags";
+addflag ["\\Seen", "\\Flagged"];
+removeflag "\\seen";

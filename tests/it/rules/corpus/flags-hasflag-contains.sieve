@@ -1,0 +1,4 @@
+# mail: plain list
+require "imap4flags";
+addflag "label1";
+if hasflag :contains "label" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require "imap4flags";
+setflag "\\Answered";

@@ -1,0 +1,5 @@
+# mail: plain list
+require ["imap4flags"];
+setflag "a";
+setflag "";
+keep;

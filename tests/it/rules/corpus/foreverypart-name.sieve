@@ -1,0 +1,4 @@
+# mail: multi
+require ["foreverypart", "mime"];
+foreverypart :name "outer" { foreverypart { break :name "outer"; } }
+keep;

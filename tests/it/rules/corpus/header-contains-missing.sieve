@@ -1,0 +1,2 @@
+# mail: plain list
+if header :contains "x-none" "" { discard; }

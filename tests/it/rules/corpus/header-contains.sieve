@@ -1,0 +1,2 @@
+# mail: plain list spam
+if header :contains ["to", "cc"] "JANE" { discard; }

@@ -1,0 +1,2 @@
+# mail: multi
+if header :is "subject" "Grüßeaus Köln" { redirect "u@example.com"; }

@@ -1,0 +1,2 @@
+# mail: multi
+if header :matches "subject" "Gr*Köln" { redirect "u@example.com"; }

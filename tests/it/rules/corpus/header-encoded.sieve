@@ -1,0 +1,2 @@
+# mail: multi plain
+if header :contains "subject" "Grüße" { redirect "u@example.com"; }

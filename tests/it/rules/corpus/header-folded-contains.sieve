@@ -1,0 +1,2 @@
+# mail: folded
+if header :contains "subject" "subject that" { discard; }

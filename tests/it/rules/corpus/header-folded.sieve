@@ -1,0 +1,2 @@
+# mail: folded
+if header :is "subject" "this is a subject that goes on and on" { discard; }

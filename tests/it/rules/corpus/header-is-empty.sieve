@@ -1,0 +1,2 @@
+# mail: plain list
+if header :is "x-empty" "" { discard; }

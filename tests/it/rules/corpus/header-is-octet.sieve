@@ -1,0 +1,2 @@
+# mail: plain list
+if header :is :comparator "i;octet" "subject" "HELLO, world" { discard; }

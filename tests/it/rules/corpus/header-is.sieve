@@ -1,0 +1,2 @@
+# mail: plain list
+if header :is "subject" "HELLO, world" { discard; }

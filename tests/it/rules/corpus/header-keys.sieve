@@ -1,0 +1,2 @@
+# mail: plain list
+if header "subject" ["one", "two", "Hello, World"] { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list
+if header :matches :comparator "i;octet" "subject" "hello*" { discard; }

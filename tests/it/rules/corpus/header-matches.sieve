@@ -1,0 +1,2 @@
+# mail: plain list
+if header :matches "subject" "*, W?rld" { discard; }

@@ -1,0 +1,2 @@
+# mail: plain list
+if header ["x-none", "x-priority"] ["3"] { discard; }

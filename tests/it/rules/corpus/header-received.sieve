@@ -1,0 +1,2 @@
+# mail: plain list
+if header :contains "received" "b.example.net" { discard; }

@@ -1,0 +1,4 @@
+# mail: plain list
+require ["ihave"];
+redirect "a@example.com";
+error "stop here";

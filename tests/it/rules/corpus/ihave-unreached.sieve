@@ -1,0 +1,4 @@
+# mail: plain list
+require ["ihave"];
+if false { fly "away"; }
+discard;

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["ihave"];
+if ihave "fileinto" { fileinto "Lists"; } else { discard; }

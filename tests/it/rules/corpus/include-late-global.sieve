@@ -1,0 +1,4 @@
+# mail: plain list
+require ["include", "variables"];
+set "x" "1";
+global "x";

@@ -1,0 +1,4 @@
+# mail: plain list
+require ["include", "variables", "fileinto"];
+include :global "sets";
+fileinto "${global.folder}";

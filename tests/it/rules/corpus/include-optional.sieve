@@ -1,0 +1,4 @@
+# mail: plain list
+require "include";
+include :optional "missing";
+discard;

@@ -1,0 +1,4 @@
+# mail: plain list
+require "include";
+include "stops";
+discard;

@@ -1,0 +1,3 @@
+# mail: plain list
+require "index";
+if address :index 1 :localpart "received" "x" { discard; }

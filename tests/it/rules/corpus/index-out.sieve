@@ -1,0 +1,3 @@
+# mail: plain list
+require "index";
+if header :index 3 "x-count" "7" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["mailbox", "fileinto"];
+fileinto :create "Made/New";

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["mailbox"];
+if mailboxexists ["Lists", "Nowhere"] { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["mailbox", "fileinto"];
+if mailboxexists "Lists" { fileinto "Lists"; } else { discard; }

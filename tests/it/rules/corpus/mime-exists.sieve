@@ -1,0 +1,3 @@
+# mail: multi plain
+require "mime";
+if exists :mime :anychild "content-disposition" { discard; }

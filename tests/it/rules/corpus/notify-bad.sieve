@@ -1,0 +1,3 @@
+# mail: plain list
+require "enotify";
+notify "carrier-pigeon:loft";

@@ -1,0 +1,4 @@
+# mail: plain list
+require ["enotify", "variables", "reject"];
+set :encodeurl "a" "a b/c";
+reject "${a}";

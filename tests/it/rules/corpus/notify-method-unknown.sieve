@@ -1,0 +1,3 @@
+# mail: plain list
+require "enotify";
+if valid_notify_method "carrier-pigeon:loft" { discard; }

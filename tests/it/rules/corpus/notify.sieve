@@ -1,0 +1,3 @@
+# mail: plain auto
+require "enotify";
+notify :message "News" "mailto:a@example.com";

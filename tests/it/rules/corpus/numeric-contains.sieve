@@ -1,0 +1,3 @@
+# mail: plain list
+require ["comparator-i;ascii-numeric"];
+if header :contains :comparator "i;ascii-numeric" "x-count" "1" { discard; }

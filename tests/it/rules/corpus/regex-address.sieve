@@ -1,0 +1,3 @@
+# mail: plain list
+require ["regex"];
+if address :regex :localpart "from" "^j.e$" { discard; }

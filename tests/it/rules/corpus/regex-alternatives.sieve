@@ -1,0 +1,3 @@
+# mail: plain list
+require ["regex"];
+if header :regex "subject" ["^x", "(rust|World)"] { discard; }

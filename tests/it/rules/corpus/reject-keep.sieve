@@ -1,0 +1,4 @@
+# mail: plain list
+require "reject";
+keep;
+reject "both";

@@ -1,0 +1,4 @@
+# mail: plain list
+require ["reject", "copy"];
+redirect :copy "a@example.com";
+reject "one";

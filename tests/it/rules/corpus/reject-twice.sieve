@@ -1,0 +1,4 @@
+# mail: plain list
+require "reject";
+reject "one";
+reject "two";

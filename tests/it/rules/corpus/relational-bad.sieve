@@ -1,0 +1,3 @@
+# mail: plain list
+require ["relational"];
+if header :value "xx" "x-count" "50" { discard; }

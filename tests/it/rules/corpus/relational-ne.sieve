@@ -1,0 +1,3 @@
+# mail: plain list
+require ["relational"];
+if header :value "ne" "x-priority" "3" { discard; }

@@ -1,0 +1,3 @@
+# mail: folded plain
+require ["relational", "comparator-i;ascii-numeric"];
+if header :value "eq" :comparator "i;ascii-numeric" "x-score" "7" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["relational", "comparator-i;ascii-numeric"];
+if header :value "lt" :comparator "i;ascii-numeric" "x-count" "10" { discard; }

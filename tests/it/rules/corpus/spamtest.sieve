@@ -1,0 +1,3 @@
+# mail: plain spam
+require ["spamtest", "relational", "comparator-i;ascii-numeric"];
+if spamtest :value "ge" :comparator "i;ascii-numeric" "5" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain
+require ["special-use"];
+if specialuse_exists "\\Junk" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["subaddress", "envelope"];
+if envelope :detail "to" "tag" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["subaddress"];
+if address :detail "from" "" { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require "vacation";
+vacation :from "nobody" "away";

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["vacation", "vacation-seconds"];
+vacation :days 1 :seconds 1800 "away";

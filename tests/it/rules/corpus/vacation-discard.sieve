@@ -1,0 +1,4 @@
+# mail: plain list
+require "vacation";
+vacation "away";
+discard;

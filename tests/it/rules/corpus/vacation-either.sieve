@@ -1,0 +1,3 @@
+# mail: plain list
+require "vacation";
+if exists "x-priority" { vacation :subject "a" "a"; } else { vacation :subject "b" "b"; }

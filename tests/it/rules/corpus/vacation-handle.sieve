@@ -1,0 +1,3 @@
+# mail: plain list
+require "vacation";
+vacation :days 3 :handle "h" :subject "s" "text";

@@ -1,0 +1,4 @@
+# mail: plain list
+require ["vacation", "fileinto"];
+fileinto "Lists";
+vacation :subject "s" "away";

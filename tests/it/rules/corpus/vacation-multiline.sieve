@@ -1,0 +1,9 @@
+# mail: plain list
+require "vacation";
+vacation :subject "Away" text:
+First line.
+..dots
+
+last line
+.
+;

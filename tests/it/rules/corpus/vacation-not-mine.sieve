@@ -1,0 +1,3 @@
+# mail: folded
+require "vacation";
+vacation "away";

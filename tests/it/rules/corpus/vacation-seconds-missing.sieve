@@ -1,0 +1,3 @@
+# mail: plain list
+require "vacation";
+vacation :seconds 1800 "away";

@@ -1,0 +1,3 @@
+# mail: plain list auto spam
+require "vacation";
+vacation "I am away";

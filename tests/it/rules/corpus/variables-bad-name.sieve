@@ -1,0 +1,3 @@
+# mail: plain list
+require "variables";
+set "1a" "x";

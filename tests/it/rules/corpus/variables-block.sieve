@@ -1,0 +1,4 @@
+# mail: plain list
+require ["variables", "fileinto"];
+if true { set "folder" "Lists"; }
+fileinto "${FOLDER}";

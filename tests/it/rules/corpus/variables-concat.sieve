@@ -1,0 +1,5 @@
+# mail: plain list
+require ["variables", "reject"];
+set "a" "x";
+set "a" "${a}y${a}";
+reject "${a}";

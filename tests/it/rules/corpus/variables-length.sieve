@@ -1,0 +1,5 @@
+# mail: plain list
+require ["variables", "reject"];
+set :length "a" "twelve chars";
+set :length "b" "äöü";
+reject "${a} ${b}";

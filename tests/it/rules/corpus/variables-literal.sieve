@@ -1,0 +1,3 @@
+# mail: plain list
+require ["variables", "reject"];
+reject "${}$ {a} ${a-b} $${a} \\${a}";

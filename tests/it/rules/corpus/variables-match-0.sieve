@@ -1,0 +1,3 @@
+# mail: plain list
+require ["variables", "reject"];
+if header :matches "subject" "*, *" { reject "${0}|${2}|${1}"; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["variables", "reject", "envelope"];
+if envelope :matches "to" "*+*@*" { reject "${2} of ${1}"; }

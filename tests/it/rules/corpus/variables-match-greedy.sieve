@@ -1,0 +1,3 @@
+# mail: plain
+require ["variables", "reject"];
+if header :matches "subject" "*l*" { reject "${1}|${2}"; }

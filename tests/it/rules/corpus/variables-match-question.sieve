@@ -1,0 +1,3 @@
+# mail: plain
+require ["variables", "reject"];
+if header :matches "subject" "?el?o*" { reject "${1}|${2}|${3}"; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["variables", "fileinto"];
+if header :matches "list-id" "*<*.lists.*>*" { set :upperfirst "x" "${2}"; fileinto "Lists/${x}"; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require "reject";
+reject "${a} ${1}";

@@ -1,0 +1,4 @@
+# mail: plain list
+require ["variables", "reject"];
+set :quotewildcard "a" "a*b?c\\d";
+reject "${a}";

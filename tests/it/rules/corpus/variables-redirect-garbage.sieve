@@ -1,0 +1,4 @@
+# mail: plain list
+require ["variables"];
+set "u" "no address";
+redirect "${u}";

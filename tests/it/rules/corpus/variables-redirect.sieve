@@ -1,0 +1,4 @@
+# mail: plain list
+require ["variables"];
+set "u" "a";
+redirect "${u}@example.com";

@@ -1,0 +1,4 @@
+# mail: plain list
+require ["variables", "fileinto"];
+set "folder" "Lists";
+fileinto "${folder}";

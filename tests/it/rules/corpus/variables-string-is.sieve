@@ -1,0 +1,4 @@
+# mail: plain list
+require ["variables"];
+set "a" "X";
+if string :is "${a}" ["y", "x"] { discard; }

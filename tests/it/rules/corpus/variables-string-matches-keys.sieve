@@ -1,0 +1,3 @@
+# mail: plain list
+require ["variables"];
+if string :matches "abc" ["a*", "z*"] { discard; }

@@ -1,0 +1,3 @@
+# mail: plain list
+require ["variables"];
+if string :contains ["abc", "def"] "E" { discard; }
