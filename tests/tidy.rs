@@ -564,3 +564,30 @@ fn the_unit_file_hardens_the_service() {
         wanted.iter().filter(|line| !unit.lines().any(|have| have == **line)).map(|line| (*line).to_owned()).collect();
     expect_none("data/posthouse.service lacks:", &missing);
 }
+
+#[test]
+fn the_map_shows_the_same_layers() {
+    let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("//! | `")).map(|row| {
+        let (module, rest) = row.split_once("` |").unwrap_or((row, ""));
+        let uses = rest.rsplit('|').nth(1).unwrap_or("").trim().to_owned();
+        (module.to_owned(), uses)
+    });
+    let shown: BTreeMap<String, String> = rows.collect();
+    let mut wrong = Vec::new();
+    for (module, uses) in LAYERS {
+        let expected = match (*module, uses.len()) {
+            ("server", _) => "everything but cli".to_owned(),
+            (_, 0) => "–".to_owned(),
+            _ => uses.join(", "),
+        };
+        // A module that is planned and not there has no row.
+        let exists = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module).is_dir();
+        match shown.get(*module) {
+            Some(found) if *found == expected => {}
+            None if !exists => {}
+            found => wrong.push(format!("{module}: the map says {found:?}, the table {expected:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
