@@ -226,6 +226,7 @@ impl Evaluation<'_> {
             address: local.address(),
             own_addresses: &own_addresses,
             owner_name: account.map(|account| account.names.display.as_str()).filter(|name| !name.is_empty()),
+            flags: &[],
             now: self.mail.now,
             remote_ip: self.mail.remote_ip,
             remote_host: self.mail.remote_host.as_deref(),

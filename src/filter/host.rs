@@ -24,6 +24,8 @@ pub struct Incoming<'a> {
     pub own_addresses: &'a [Address],
     /// The owner's name, for what is sent in it.
     pub owner_name: Option<&'a str>,
+    /// Flags the message has, when an IMAP event runs the script (RFC 6785 section 3.8); none for new mail.
+    pub flags: &'a [String],
     pub now: Timestamp,
     pub remote_ip: Option<IpAddr>,
     pub remote_host: Option<&'a str>,

@@ -2,6 +2,7 @@
 
 use super::super::call::{CallKind, FlagChange, Place, Value};
 use super::super::fields::resolve;
+use super::super::host::Incoming;
 use super::super::plan::{
     Action, ActionKind, Automatic, Cause, Content, Create, DuplicateEntry, KeepReason, Run, ScriptError,
     ScriptErrorKind, Suppressed, Suppression,
@@ -18,14 +19,16 @@ pub(super) struct Decisions {
     pub(super) duplicates: Vec<DuplicateEntry>,
     pub(super) trace: Vec<Cause>,
     pub(super) implicit_keep: bool,
+    /// Whether what is kept goes to the inbox, rather than stays where an IMAP event has found it.
+    keep_is_inbox: bool,
     /// RFC 5232 section 2: the internal variable.
     pub(super) flags: Vec<String>,
     /// The serials of the scripts that have said `vacation`.
     pub(super) answered_by: Vec<u64>,
 }
 
-impl Default for Decisions {
-    fn default() -> Self {
+impl Decisions {
+    pub(super) fn new(incoming: &Incoming<'_>) -> Self {
         Self {
             actions: Vec::new(),
             errors: Vec::new(),
@@ -33,13 +36,13 @@ impl Default for Decisions {
             duplicates: Vec::new(),
             trace: Vec::new(),
             implicit_keep: true,
-            flags: Vec::new(),
+            keep_is_inbox: incoming.recipient.is_some(),
+            // RFC 6785 section 3.8: a message that is in a mailbox has flags already.
+            flags: flag_list(incoming.flags.iter().map(String::as_str)),
             answered_by: Vec::new(),
         }
     }
-}
 
-impl Decisions {
     pub(super) fn into_run(self) -> Run {
         let Self { actions, errors, suppressed, duplicates, trace, .. } = self;
         Run { actions, errors, suppressed, duplicates, trace }
@@ -62,11 +65,9 @@ impl Decisions {
 
     /// RFC 5228 section 2.10.3: one copy in one place, with the flags of the action that came last.
     pub(super) fn store(&mut self, action: Action) {
-        let same = self.actions.iter_mut().find(|earlier| {
-            earlier.content == action.content
-                && place_of(&earlier.kind).is_some()
-                && place_of(&earlier.kind) == place_of(&action.kind)
-        });
+        let is_same =
+            |earlier: &Action| earlier.content == action.content && self.same_place(&earlier.kind, &action.kind);
+        let same = self.actions.iter().position(is_same).and_then(|index| self.actions.get_mut(index));
         let Some(earlier) = same else {
             self.actions.push(action);
             return;
@@ -79,6 +80,18 @@ impl Decisions {
         }
     }
 
+    fn same_place(&self, left: &ActionKind, right: &ActionKind) -> bool {
+        match (left, right) {
+            (ActionKind::Keep { .. }, ActionKind::Keep { .. }) => true,
+            (ActionKind::Keep { .. }, ActionKind::FileInto { mailbox, .. })
+            | (ActionKind::FileInto { mailbox, .. }, ActionKind::Keep { .. }) => {
+                self.keep_is_inbox && mailbox.is_inbox()
+            }
+            (ActionKind::FileInto { mailbox: left, .. }, ActionKind::FileInto { mailbox: right, .. }) => left == right,
+            _ => false,
+        }
+    }
+
     pub(super) fn delivers(&self) -> bool {
         let delivers = |action: &Action| {
             matches!(action.kind, ActionKind::Keep { .. } | ActionKind::FileInto { .. } | ActionKind::Redirect(_))
@@ -88,14 +101,6 @@ impl Decisions {
 
     pub(super) fn rejects(&self) -> bool {
         self.actions.iter().any(|action| matches!(action.kind, ActionKind::Reject { .. }))
-    }
-}
-
-fn place_of(kind: &ActionKind) -> Option<MailboxName> {
-    match kind {
-        ActionKind::Keep { .. } => Some(MailboxName::inbox()),
-        ActionKind::FileInto { mailbox, .. } => Some(mailbox.clone()),
-        _ => None,
     }
 }
 
@@ -186,7 +191,7 @@ impl Attempt<'_> {
         if self.decisions.actions.len() >= self.runner.limits.actions {
             return Err(ScriptErrorKind::TooManyActions.into());
         }
-        let content = self.content(context);
+        let content = self.content(context)?;
         let cause = self.cause();
         self.decisions.store(Action { kind, content, cause });
         Ok(())

@@ -63,17 +63,22 @@ pub fn run(
     };
     let mut run =
         Runner { script, name, incoming, host, limits, structure, bodies: Bodies::Omitted, failed: Vec::new() };
-    // Every round but the last takes one more included script out, or adds the bodies.
-    for _ in 0..=limits.includes {
+    let started = Instant::now();
+    // Every attempt but the last takes one more included script out, or adds the bodies; together they take no more time
+    // than two scripts may.
+    loop {
         match run.attempt() {
             Ok(decisions) => return run.finish(decisions),
             Err(Halt::NeedBodies) => run.bodies = Bodies::Decoded,
-            Err(Halt::Included(failed)) => run.failed.push(failed),
-            Err(Halt::Failed(decisions, error)) => return run.finish_failed(*decisions, error),
+            Err(Halt::Failed { decisions, error, included: None }) => return run.finish_failed(*decisions, error),
+            Err(Halt::Failed { decisions, error, .. }) if started.elapsed() > 2 * limits.time => {
+                return run.finish_failed(*decisions, error);
+            }
+            Err(Halt::Failed { error, included: Some((place, name)), .. }) => {
+                run.failed.push(FailedInclude { place, name, error });
+            }
         }
     }
-    let cause = run.cause(run.name, Position { line: 1, column: 1 });
-    run.finish_failed(Decisions::default(), ScriptError { cause, kind: ScriptErrorKind::TooManyIncludes })
 }
 
 struct Runner<'r> {
@@ -97,8 +102,12 @@ struct FailedInclude {
 /// Why an attempt did not come to its end.
 enum Halt {
     NeedBodies,
-    Included(FailedInclude),
-    Failed(Box<Decisions>, ScriptError),
+    Failed {
+        decisions: Box<Decisions>,
+        error: ScriptError,
+        /// The include that can be passed over, when the script of an address's switches has made one.
+        included: Option<(IncludePlace, String)>,
+    },
 }
 
 impl Runner<'_> {
@@ -175,13 +184,14 @@ struct Attempt<'r> {
 
 impl<'r> Attempt<'r> {
     fn new(runner: &'r Runner<'r>) -> Self {
+        let decisions = Decisions::new(runner.incoming);
         Self {
             runner,
             started: Instant::now(),
             loaded: Vec::new(),
             stack: Vec::new(),
             at: Position { line: 1, column: 1 },
-            decisions: Decisions::default(),
+            decisions,
             includes: 0,
             edits: 0,
             work_octets: 0,
@@ -251,9 +261,20 @@ impl<'r> Attempt<'r> {
                 Ok(Input::Script { name: name.clone(), script: engine })
             }
             Included::Missing if optional => Ok(Input::False),
-            Included::Missing => Err(ScriptErrorKind::IncludeMissing(text.clone()).into()),
-            Included::Broken(error) => Err(ScriptErrorKind::IncludeBroken(text.clone(), error).into()),
+            Included::Missing => self.include_failed(ScriptErrorKind::IncludeMissing(text.clone())),
+            Included::Broken(error) => self.include_failed(ScriptErrorKind::IncludeBroken(text.clone(), error)),
         }
+    }
+
+    /// A script that can't even begin is passed over by the script of an address's switches like one that fails.
+    fn include_failed(&mut self, kind: ScriptErrorKind) -> Result<Input, Stop> {
+        if self.current().script.kind != ScriptKind::Compiled {
+            return Err(kind.into());
+        }
+        let cause = self.cause();
+        self.decisions.errors.push(ScriptError { cause: cause.clone(), kind });
+        self.decisions.keep_after_failure(cause);
+        Ok(Input::False)
     }
 
     fn call(&mut self, context: &mut Context<'_>, mailboxes: Vec<Mailbox>) -> Result<Answer, Stop> {
@@ -391,19 +412,21 @@ impl<'r> Attempt<'r> {
         self.charge(octets, times)
     }
 
-    /// The message as it is now.
-    fn content(&mut self, context: &Context<'_>) -> Content {
+    /// The message as it is now. Each version that an action is about stays in memory, so it is paid for.
+    fn content(&mut self, context: &Context<'_>) -> Result<Content, Stop> {
         if self.edits == 0 {
-            return Content::Original;
+            return Ok(Content::Original);
         }
-        let runner = self.runner;
-        self.content
-            .get_or_insert_with(|| {
-                let octets = super::edit::octets(context.message(), runner.incoming.hostname);
-                // Deleting a field that is not there changes nothing, and keeps signatures.
-                if octets == runner.incoming.message { Content::Original } else { Content::Edited(octets.into()) }
-            })
-            .clone()
+        if let Some(content) = &self.content {
+            return Ok(content.clone());
+        }
+        self.charge(self.runner.incoming.message.len() as u64, 1)?;
+        let octets = super::edit::octets(context.message(), self.runner.incoming.hostname);
+        // Deleting a field that is not there changes nothing, and keeps signatures.
+        let is_original = octets == self.runner.incoming.message;
+        let content = if is_original { Content::Original } else { Content::Edited(octets.into()) };
+        self.content = Some(content.clone());
+        Ok(content)
     }
 
     fn current(&self) -> &Loaded {
@@ -428,7 +451,7 @@ impl<'r> Attempt<'r> {
     /// RFC 5228 section 2.10.2.
     fn end(&mut self, context: &Context<'_>) -> Result<(), Stop> {
         if self.decisions.implicit_keep {
-            let content = self.content(context);
+            let content = self.content(context)?;
             let flags = self.decisions.flags.clone();
             let cause = self.cause();
             self.decisions.store(Action {
@@ -446,10 +469,7 @@ impl<'r> Attempt<'r> {
         let kind_of = |depth: usize| self.stack.get(depth).map(|index| self.loaded[*index].script.kind);
         let unit = (1..self.stack.len()).rev().find(|depth| kind_of(depth - 1) == Some(ScriptKind::Compiled));
         let included = unit.and_then(|depth| self.loaded[self.stack[depth]].included.clone());
-        match included {
-            Some((place, name)) => Halt::Included(FailedInclude { place, name, error }),
-            None => Halt::Failed(Box::new(self.decisions), error),
-        }
+        Halt::Failed { decisions: Box::new(self.decisions), error, included }
     }
 }
 

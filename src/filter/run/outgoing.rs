@@ -74,7 +74,7 @@ impl Attempt<'_> {
             let flags = self.decisions.flags.clone();
             return self.deliver(context, ActionKind::Keep { flags, why: KeepReason::RedirectedHere });
         }
-        let content = self.content(context);
+        let content = self.content(context)?;
         let mut redirects = 0;
         for action in &self.decisions.actions {
             if let ActionKind::Redirect(earlier) = &action.kind {

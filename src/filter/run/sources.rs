@@ -14,6 +14,7 @@ use crate::types::limits::{SIEVE_DUPLICATE_SECONDS_DEFAULT, SIEVE_DUPLICATE_SECO
 use crate::types::{DsnReturn, MailboxName, Notify, SpecialUse};
 use sieve::Context;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What a source gives: its values, and how many they count as (RFC 5231 section 4.2).
 #[derive(Default)]
@@ -50,7 +51,7 @@ impl Attempt<'_> {
             TestCall::Match { source, matching } => {
                 let keys: Vec<&str> = matching.keys.iter().map(|key| resolve(key, carried)).collect();
                 let changed = match source {
-                    Source::Body(_) => self.changed_message(context),
+                    Source::Body(_) => self.changed_message(context)?,
                     _ => None,
                 };
                 let values = self.values(context, source, carried, changed.as_ref());
@@ -95,7 +96,7 @@ impl Attempt<'_> {
         carried: &[String],
     ) -> Result<bool, Stop> {
         let changed = match source {
-            Source::Body(_) => self.changed_message(context),
+            Source::Body(_) => self.changed_message(context)?,
             _ => None,
         };
         let values = self.values(context, source, carried, changed.as_ref());
@@ -117,14 +118,14 @@ impl Attempt<'_> {
         Ok(true)
     }
 
-    fn changed_message(&mut self, context: &Context<'_>) -> Option<(Vec<u8>, Structure)> {
-        match self.content(context) {
+    fn changed_message(&mut self, context: &Context<'_>) -> Result<Option<(Arc<[u8]>, Structure)>, Stop> {
+        Ok(match self.content(context)? {
             Content::Original => None,
             Content::Edited(octets) => {
                 let structure = Structure::scan(&octets);
-                Some((octets.to_vec(), structure))
+                Some((octets, structure))
             }
-        }
+        })
     }
 
     fn values<'v>(
@@ -132,7 +133,7 @@ impl Attempt<'_> {
         context: &Context<'_>,
         source: &'v Source,
         carried: &'v [String],
-        changed: Option<&'v (Vec<u8>, Structure)>,
+        changed: Option<&'v (Arc<[u8]>, Structure)>,
     ) -> Values<'v>
     where
         Self: 'v,

@@ -196,6 +196,15 @@ fn deviation_13_an_included_script_fails_alone() {
         "redirect a@example.net; keep(failure); fileinto Lists; redirect b@example.net; \
          error broken:3 the script says: own fault"
     );
+    // One that is missing or does not compile is no better.
+    let bad = Lists { personal: [("bad", "keep".to_owned())].into(), ..Lists::default() };
+    let case_of_bad = Case { kind: ScriptKind::Compiled, host: bad, ..Case::default() };
+    assert_eq!(
+        case_of_bad
+            .plan("require \"include\";\ninclude \"bad\";\ninclude :global \"none\";\nredirect \"a@example.net\";"),
+        "keep(failure); redirect a@example.net; error main:2 the included script \"bad\" is wrong: line 1, column 5: \
+         the script ends where \";\" is expected; error main:3 the included script \"none\" does not exist"
+    );
     // In a person's own script it takes that one with it.
     let case = Case { kind: ScriptKind::Personal, ..case };
     assert_eq!(case.plan(script), "keep(failure); error broken:3 the script says: own fault");

@@ -149,6 +149,11 @@ fn actions_includes_and_edits_are_counted() {
     fails(&format!("require \"include\";{includes}"), &ScriptErrorKind::TooManyIncludes);
     let edits = "addheader \"X-A\" \"1\";".repeat(101);
     fails(&format!("require \"editheader\";{edits}"), &ScriptErrorKind::TooManyEdits);
+    let mail = format!("{MAIL}{}", "a".repeat(10_000_000));
+    let copies: String =
+        (0..90).map(|number| format!("addheader \"X-A\" \"1\"; fileinto :create \"m{number}\";")).collect();
+    let copies = format!("require [\"editheader\", \"fileinto\", \"mailbox\"];{copies}");
+    fails_on(&copies, &mail, &ScriptErrorKind::TooMuchWork);
     let parts = "--b\r\n\r\nx\r\n".repeat(9000);
     let mail = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n");
     let loops = "require [\"foreverypart\", \"variables\"]; foreverypart { foreverypart { set \"a\" \"b\"; } }";

@@ -111,6 +111,7 @@ pub(super) struct Case {
     pub(super) host: Lists,
     pub(super) limits: Limits,
     pub(super) now: Timestamp,
+    pub(super) flags: Vec<String>,
 }
 
 impl Default for Case {
@@ -122,6 +123,7 @@ impl Default for Case {
             host: Lists::default(),
             limits: Limits::default(),
             now: NOW,
+            flags: Vec::new(),
         }
     }
 }
@@ -140,6 +142,7 @@ impl Case {
             address: &address("jane@example.org"),
             own_addresses: &[address("jane@example.org"), address("mask@example.org")],
             owner_name: Some("Jane Doe"),
+            flags: &self.flags,
             now: self.now,
             remote_ip: Some("192.0.2.7".parse().expect("an address")),
             remote_host: Some("mx.example.net"),

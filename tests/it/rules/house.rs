@@ -73,6 +73,7 @@ pub fn run(script: &str, message: &str, now: Timestamp, library: &Library) -> Ru
         address: &own,
         own_addresses: &[],
         owner_name: None,
+        flags: &[],
         now,
         remote_ip: None,
         remote_host: None,
