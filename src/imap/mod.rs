@@ -2,12 +2,22 @@
 //!
 //! Octets come through `framing`, become typed commands in `grammar`, and what is answered is written by `replies`.
 //! `view` holds what one client was told of its mailbox. None of these four does I/O or knows the others' insides.
+//! `session` knows what is allowed when and asks `auth` and `mailbox`, a file of `cmd` for each group of commands; `drive`
+//! stands between a session and its connection.
 
+mod capability;
+mod cause;
+mod cmd;
+mod drive;
 pub mod framing;
 pub mod grammar;
 pub mod pattern;
 pub mod replies;
+mod session;
 pub mod sorting;
 pub mod threading;
 mod utf7;
 pub mod view;
+
+pub use drive::Driver;
+pub use session::Services;

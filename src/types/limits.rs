@@ -186,6 +186,8 @@ pub const IMAP_SEARCH_KEYS_MAX: usize = 2000;
 pub const IMAP_LIST_ELEMENTS_MAX: usize = 1000;
 /// Messages of one MULTIAPPEND, which is one transaction.
 pub const IMAP_APPEND_MESSAGES_MAX: usize = 500;
+/// Commands refused in a row, before a session ends.
+pub const IMAP_ERRORS_MAX: u32 = 30;
 /// Octets of a password; longer ones only cost time.
 pub const PASSWORD_OCTETS_MAX: usize = 1024;
 /// Password hashes computed at once: each takes 19 MiB and a core.

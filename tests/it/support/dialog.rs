@@ -7,12 +7,14 @@
 //! | `C: text` | the client says it, with CR LF; several in a row go out in one write |
 //! | `R: text` | the same without CR LF, and with `\r` `\n` `\0` `\\` `\xNN` for octets a text file can't show |
 //! | `C*9: text`, `R*9: text` | the same nine times |
-//! | `S: pattern` | the server's next line; `*` stands for anything |
+//! | `S: pattern` | the server's next line; `*` stands for anything, but not in `* ` at the start |
 //! | `S: ...` | any number of lines, up to one that fits the next pattern |
 //! | `X: closed` | the server has hung up, and said nothing before |
 //! | `! words` | something else happens: the protocol knows what |
 //! | `= text` | the next thing the server behind the session did, as the protocol writes it down |
 //! | `# text` | says why |
+//!
+//! `C2:`, `R2:`, `S2:`, `X2:` and so on are about a second connection, opened when it is first named.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,10 +69,10 @@ pub struct Script {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Say(Vec<u8>),
-    Hear(String),
+    Say(usize, Vec<u8>),
+    Hear(usize, String),
     Skip,
-    Closed,
+    Closed(usize),
     Act(String),
     Event(String),
 }
@@ -111,19 +113,25 @@ impl Script {
 
     /// Plays it. The error says where it went another way.
     pub async fn play(&self, stream: TcpStream, scene: &mut dyn Scene) -> Result<(), String> {
-        let wire = scene.begin(stream).await;
-        let mut player = Player { wire: Some(wire), input: Vec::new() };
+        let address = stream.peer_addr().unwrap();
+        let mut players = vec![Player { wire: Some(scene.begin(stream).await), input: Vec::new() }];
         let mut skipping = false;
         for (number, step) in &self.steps {
             let at = |problem: String| format!("{}:{number}: {problem}", self.name);
+            if let Step::Say(who, _) | Step::Hear(who, _) | Step::Closed(who) = step {
+                while players.len() <= *who {
+                    let stream = TcpStream::connect(address).await.unwrap();
+                    players.push(Player { wire: Some(scene.begin(stream).await), input: Vec::new() });
+                }
+            }
             match step {
-                Step::Say(octets) => player.say(octets).await.map_err(at)?,
-                Step::Hear(pattern) => player.hear(pattern, skipping).await.map_err(at)?,
+                Step::Say(who, octets) => players[*who].say(octets).await.map_err(at)?,
+                Step::Hear(who, pattern) => players[*who].hear(pattern, skipping).await.map_err(at)?,
                 Step::Skip => {}
-                Step::Closed => player.closed().await.map_err(at)?,
+                Step::Closed(who) => players[*who].closed().await.map_err(at)?,
                 Step::Act(words) => {
-                    let wire = player.wire.take().expect("put back after each act");
-                    player.wire = Some(scene.act(words, wire).await);
+                    let wire = players[0].wire.take().expect("put back after each act");
+                    players[0].wire = Some(scene.act(words, wire).await);
                 }
                 Step::Event(expected) => {
                     let event =
@@ -143,21 +151,23 @@ impl Script {
 }
 
 fn step(kind: &str, rest: &str) -> Option<Step> {
-    Some(match kind {
-        "C:" => Step::Say(format!("{rest}\r\n").into_bytes()),
-        "R:" => Step::Say(octets(rest)?),
-        _ if kind.starts_with(['C', 'R']) && kind.contains('*') => {
-            let (letter, times) = kind.strip_suffix(':')?.split_once('*')?;
-            match step(&format!("{letter}:"), rest)? {
-                Step::Say(octets) => Step::Say(octets.repeat(times.parse().ok()?)),
-                _ => return None,
-            }
-        }
-        "S:" if rest == "..." => Step::Skip,
-        "S:" => Step::Hear(rest.to_owned()),
-        "X:" if rest == "closed" => Step::Closed,
-        "!" => Step::Act(rest.to_owned()),
-        "=" => Step::Event(rest.to_owned()),
+    match kind {
+        "!" => return Some(Step::Act(rest.to_owned())),
+        "=" => return Some(Step::Event(rest.to_owned())),
+        _ => {}
+    }
+    let (kind, times) = match kind.strip_suffix(':')?.split_once('*') {
+        Some((kind, times)) => (kind, times.parse().ok()?),
+        None => (kind.strip_suffix(':')?, 1),
+    };
+    let (letter, who) = kind.split_at_checked(1)?;
+    let who = if who.is_empty() { 0 } else { who.parse::<usize>().ok()?.checked_sub(1)? };
+    Some(match letter {
+        "C" => Step::Say(who, format!("{rest}\r\n").into_bytes().repeat(times)),
+        "R" => Step::Say(who, octets(rest)?.repeat(times)),
+        "S" if rest == "..." => Step::Skip,
+        "S" => Step::Hear(who, rest.to_owned()),
+        "X" if rest == "closed" => Step::Closed(who),
         _ => return None,
     })
 }
@@ -167,7 +177,7 @@ fn merge(steps: Vec<(usize, Step)>) -> Vec<(usize, Step)> {
     let mut merged: Vec<(usize, Step)> = Vec::new();
     for (number, step) in steps {
         match (merged.last_mut(), step) {
-            (Some((_, Step::Say(before))), Step::Say(more)) => before.extend(more),
+            (Some((_, Step::Say(one, before))), Step::Say(other, more)) if *one == other => before.extend(more),
             (_, step) => merged.push((number, step)),
         }
     }
@@ -266,8 +276,11 @@ impl Player {
     }
 }
 
-/// `*` stands for anything, also for nothing.
+/// `*` stands for anything, also for nothing; but not at the start before a space, where IMAP has it.
 pub fn fits(pattern: &str, text: &str) -> bool {
+    if let Some(rest) = pattern.strip_prefix("* ") {
+        return text.strip_prefix("* ").is_some_and(|text| fits(rest, text));
+    }
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();
@@ -289,6 +302,9 @@ fn patterns() {
     check("250*", "251", false);
     check("*[*]", "550 no [x]", true);
     check("*[*]", "550 no", false);
+    check("* 3 EXISTS", "* 3 EXISTS", true);
+    check("* 3 EXISTS", "* 13 EXISTS", false);
+    check("* *S", "* 13 EXISTS", true);
     check("a*b*a", "aba", true);
     check("a*b*a", "ab", false);
 }

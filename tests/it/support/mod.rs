@@ -1,5 +1,6 @@
 //! What several kinds of tests need: a player of conversations, a listener for them, TLS as a client.
 
 pub mod dialog;
+pub mod house;
 pub mod listening;
 pub mod tls;

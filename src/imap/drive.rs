@@ -1,0 +1,172 @@
+//! Between a connection and a session: moves octets, keeps time. It decides nothing.
+
+use super::framing::{Event, Framer, Refusal, Sizes};
+use super::session::{Link, Services, Session, Step};
+use crate::auth::{ChannelBinding, Peer, Security};
+use crate::net::{Connection, NetError, TlsServer, Transfer};
+use crate::types::limits::OUTPUT_OCTETS_HIGH_WATER;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// Serves the connections of one listener.
+pub struct Driver {
+    services: Arc<Services>,
+    tls: Option<TlsServer>,
+    name: &'static str,
+}
+
+impl Driver {
+    /// `tls` is for STARTTLS, which is offered only with it; a listener that begins with TLS needs none here. `name` is the
+    /// listener's, for the log.
+    pub fn new(services: Arc<Services>, tls: Option<TlsServer>, name: &'static str) -> Self {
+        Self { services, tls, name }
+    }
+
+    /// From the greeting to the end.
+    pub async fn run(&self, connection: Connection) {
+        let session = Session::new(Arc::clone(&self.services), connection.id(), self.link(&connection));
+        let mut run = Run { driver: self, connection, framer: Framer::new(Sizes::BEFORE_LOGIN), session };
+        match run.converse().await {
+            Ok(()) => tracing::debug!("the session ended"),
+            Err(error) => tracing::debug!(%error, "the session broke off"),
+        }
+        run.connection.close().await;
+    }
+
+    fn link(&self, connection: &Connection) -> Link {
+        let security = match connection.tls() {
+            None => Security::Plain,
+            Some(tls) => Security::Tls(ChannelBinding::new(tls.exporter, Some(tls.certificate.as_ref()))),
+        };
+        // A Unix socket has no address; it is not on any list of networks either.
+        let address = connection.peer().ip().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let encrypted = connection.tls().is_some();
+        Link {
+            peer: Peer { address, security, service: self.name },
+            can_start_tls: self.tls.is_some() && !encrypted,
+            encrypted,
+            compressed: connection.is_compressed(),
+        }
+    }
+}
+
+/// One session under way.
+struct Run<'a> {
+    driver: &'a Driver,
+    connection: Connection,
+    framer: Framer,
+    session: Session,
+}
+
+impl Run<'_> {
+    async fn converse(&mut self) -> Result<(), NetError> {
+        self.session.greet();
+        let mut step = Step::Read;
+        loop {
+            step = match step {
+                Step::Read => self.read().await?,
+                Step::ReadLine => {
+                    self.framer.expect_line();
+                    self.read().await?
+                }
+                Step::GoOn => {
+                    if self.session.replies.out.len() >= OUTPUT_OCTETS_HIGH_WATER {
+                        self.send().await?;
+                    }
+                    let step = self.session.go_on().await;
+                    self.framer.resize(self.session.sizes());
+                    step
+                }
+                Step::StartTls => self.start_tls().await?,
+                Step::Compress => self.compress().await?,
+                Step::Close => return self.send().await,
+            };
+        }
+    }
+
+    /// Writes what the session has said.
+    async fn send(&mut self) -> Result<(), NetError> {
+        if self.session.replies.out.is_empty() {
+            return Ok(());
+        }
+        let queue = self.connection.queue_mut();
+        if queue.is_empty() {
+            std::mem::swap(queue, &mut self.session.replies.out);
+        } else {
+            queue.append(&mut self.session.replies.out);
+        }
+        self.connection.flush().await
+    }
+
+    /// Feeds the next event, waiting for it if need be.
+    async fn read(&mut self) -> Result<Step, NetError> {
+        let mut transfer = Transfer::begin();
+        loop {
+            match self.framer.next() {
+                Some(Event::Command(framed)) => return Ok(self.session.command(framed)),
+                Some(Event::Line(line)) => return Ok(self.session.line(line)),
+                Some(Event::Refused { so_far, cause }) => return Ok(self.session.refused(so_far, cause)),
+                Some(Event::Fatal(fatal)) => return Ok(self.session.fatal(fatal)),
+                Some(Event::Announced(_)) => self.framer.refuse_literal(Refusal::LiteralTooBig),
+                Some(Event::Data(_) | Event::DataEnd) => {}
+                Some(Event::ContinuationDue) => {
+                    self.session.replies.continuation("Go on");
+                    self.send().await?;
+                }
+                None => {
+                    if let Some(step) = self.receive(&mut transfer).await? {
+                        return Ok(step);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for octets. What was said so far goes out first, together: a client that sends several commands at once gets
+    /// its answers at once.
+    async fn receive(&mut self, transfer: &mut Transfer) -> Result<Option<Step>, NetError> {
+        self.send().await?;
+        if self.connection.buffered().is_empty() {
+            self.framer.release();
+            let shutdown = self.connection.shutdown().clone();
+            let read = tokio::select! {
+                biased;
+                () = shutdown.requested() => return Ok(Some(self.session.shut_down())),
+                read = self.connection.read_more(transfer) => read,
+            };
+            match read {
+                Ok(()) => {}
+                Err(NetError::Idle | NetError::TooSlow) => return Ok(Some(self.session.timed_out())),
+                Err(error) => return Err(error),
+            }
+        }
+        let octets = self.connection.buffered();
+        self.framer.input().extend_from_slice(octets);
+        let count = octets.len();
+        self.connection.consume(count);
+        Ok(None)
+    }
+
+    async fn start_tls(&mut self) -> Result<Step, NetError> {
+        // RFC 9051 section 11.1: what came before the handshake must not count after it.
+        if self.framer.has_input() {
+            return Err(NetError::PlaintextBehindUpgrade);
+        }
+        self.send().await?;
+        if let Some(tls) = &self.driver.tls {
+            self.connection.start_tls(tls).await?;
+        }
+        self.session.encrypted(self.driver.link(&self.connection));
+        self.framer = Framer::new(Sizes::BEFORE_LOGIN);
+        Ok(Step::Read)
+    }
+
+    async fn compress(&mut self) -> Result<Step, NetError> {
+        if self.framer.has_input() {
+            return Err(NetError::PlaintextBehindUpgrade);
+        }
+        self.send().await?;
+        self.connection.start_deflate()?;
+        Ok(Step::Read)
+    }
+}

@@ -1,0 +1,257 @@
+//! One session, without sockets and timers: events of the framer in; replies, and what to do next, out.
+//!
+//! Invariants:
+//! - every command gets exactly one tagged reply, after everything that belongs to it;
+//! - what happened in the selected mailbox is told at the end of a command and while the client listens, nowhere else;
+//! - nothing that came before TLS counts after it (RFC 9051 section 6.2.1);
+//! - a command that has much to say says it in pieces (`Step::GoOn`), between which the driver writes.
+//!
+//! Each command's rules are in the file of its group under `cmd/`.
+
+use super::cause::{self, Cause};
+use super::cmd;
+use super::framing::{Fatal, Framed, Refusal, Sizes};
+use super::grammar::{self, Body, Command, Mode, Tag};
+use super::replies::{Code, Replies, Status, Utf8};
+use crate::auth::{Auth, Authenticated, Negotiation, Peer};
+use crate::mailbox::Mailboxes;
+use crate::telemetry::SessionId;
+use crate::types::Clock;
+use crate::types::limits::IMAP_ERRORS_MAX;
+use std::sync::Arc;
+
+/// What all sessions share.
+#[derive(Clone)]
+pub struct Services {
+    pub auth: Auth,
+    pub mailboxes: Mailboxes,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the driver does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Send what is written and feed the next event.
+    Read,
+    /// The same, but what comes next is a line and no command.
+    ReadLine,
+    /// Send if there is much, and call [`Session::go_on`].
+    GoOn,
+    /// Send, shake hands, call [`Session::encrypted`].
+    StartTls,
+    /// Send, compress from here on.
+    Compress,
+    /// Send and hang up.
+    Close,
+}
+
+/// What a handler has done.
+pub(super) enum Done {
+    Completed(Option<Code>),
+    /// The tagged reply comes later: there is something to do or to read first.
+    Later(Step),
+    /// Completed, and then this.
+    CompletedThen(Step),
+}
+
+pub(super) type Outcome = Result<Done, Cause>;
+
+pub(super) const COMPLETED: Done = Done::Completed(None);
+
+/// The connection as the session sees it.
+pub(super) struct Link {
+    pub(super) peer: Peer,
+    pub(super) can_start_tls: bool,
+    pub(super) encrypted: bool,
+    pub(super) compressed: bool,
+}
+
+/// What the client has switched on (RFC 5161) or by using it (RFC 7162 section 3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Enabled {
+    pub(super) rev2: bool,
+    pub(super) utf8_accept: bool,
+    pub(super) condstore: bool,
+    pub(super) qresync: bool,
+    pub(super) uid_only: bool,
+}
+
+pub(super) struct Session {
+    pub(super) services: Arc<Services>,
+    pub(super) id: SessionId,
+    pub(super) link: Link,
+    pub(super) replies: Replies,
+    pub(super) login: Option<Authenticated>,
+    pub(super) enabled: Enabled,
+    /// A SASL exchange between the client's lines.
+    pub(super) negotiation: Option<Negotiation>,
+    /// The command that is being done, if it did not end at once.
+    pub(super) tag: Option<Tag>,
+    next: Option<Next>,
+    /// Refused commands in a row.
+    errors: u32,
+}
+
+/// What `go_on` has to do.
+enum Next {
+    Begin(Command),
+    Answer(Vec<u8>),
+}
+
+impl Session {
+    pub(super) fn new(services: Arc<Services>, id: SessionId, link: Link) -> Self {
+        Self {
+            services,
+            id,
+            link,
+            replies: Replies::default(),
+            login: None,
+            enabled: Enabled::default(),
+            negotiation: None,
+            tag: None,
+            next: None,
+            errors: 0,
+        }
+    }
+
+    pub(super) fn greet(&mut self) {
+        let code = Code::Capability(self.capabilities());
+        self.replies.untagged(Status::Ok, Some(&code), "Mail is here");
+    }
+
+    fn mode(&self) -> Mode {
+        Mode {
+            utf8_names: self.enabled.rev2 || self.enabled.utf8_accept,
+            charset_refused: self.enabled.utf8_accept && !self.enabled.rev2,
+        }
+    }
+
+    pub(super) fn command(&mut self, framed: Framed<'_>) -> Step {
+        match grammar::parse(framed, self.mode()) {
+            Ok(command) => {
+                self.next = Some(Next::Begin(command));
+                Step::GoOn
+            }
+            Err(grammar::Refused { tag, cause }) => self.refuse(tag.as_ref(), &Cause::Grammar(cause)),
+        }
+    }
+
+    /// A line the session asked for with [`Step::ReadLine`].
+    pub(super) fn line(&mut self, line: &[u8]) -> Step {
+        self.next = Some(Next::Answer(line.to_vec()));
+        Step::GoOn
+    }
+
+    /// A command that was not kept.
+    pub(super) fn refused(&mut self, so_far: &[u8], cause: Refusal) -> Step {
+        if let Some(tag) = self.tag.take() {
+            // A line that answers a challenge, and is too long for one.
+            self.negotiation = None;
+            return self.refuse(Some(&tag), &Cause::Framing(cause));
+        }
+        self.refuse(grammar::tag_of(so_far).as_ref(), &Cause::Framing(cause))
+    }
+
+    pub(super) fn fatal(&mut self, fatal: Fatal) -> Step {
+        self.bye(None, cause::fatal_text(fatal))
+    }
+
+    pub(super) fn timed_out(&mut self) -> Step {
+        self.bye(Some(&Code::Unavailable), "Nothing was heard from you for too long")
+    }
+
+    pub(super) fn shut_down(&mut self) -> Step {
+        self.bye(Some(&Code::Unavailable), "The server stops, come back soon")
+    }
+
+    fn bye(&mut self, code: Option<&Code>, text: &str) -> Step {
+        self.replies.bye(code, text);
+        Step::Close
+    }
+
+    /// TLS is on now: whatever the client said before does not count.
+    pub(super) fn encrypted(&mut self, link: Link) {
+        *self = Self::new(Arc::clone(&self.services), self.id, link);
+    }
+
+    /// Does the next piece of what there is to do.
+    pub(super) async fn go_on(&mut self) -> Step {
+        match self.next.take() {
+            Some(Next::Begin(Command { tag, body })) => {
+                self.tag = Some(tag);
+                // Boxed, so that a session that waits does not keep room for the largest of all handlers.
+                let outcome = Box::pin(cmd::begin(self, body)).await;
+                self.end(outcome)
+            }
+            Some(Next::Answer(line)) => {
+                let outcome = Box::pin(cmd::answer(self, &line)).await;
+                self.end(outcome)
+            }
+            None => Step::Read,
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) -> Step {
+        let (code, step) = match outcome {
+            Ok(Done::Later(step)) => return step,
+            Ok(Done::Completed(code)) => (code, Step::Read),
+            Ok(Done::CompletedThen(step)) => (None, step),
+            Err(cause) => {
+                let tag = self.tag.take();
+                return self.refuse(tag.as_ref(), &cause);
+            }
+        };
+        self.errors = 0;
+        if let Some(tag) = self.tag.take() {
+            self.replies.tagged(tag.as_str(), Status::Ok, code.as_ref(), "Done");
+        }
+        step
+    }
+
+    pub(super) fn refuse(&mut self, tag: Option<&Tag>, cause: &Cause) -> Step {
+        let answer = cause.answer();
+        let mut text = answer.text;
+        if cause.is_ours() {
+            tracing::error!(session = %self.id, ?cause, "a command could not be done");
+            text = format!("{text} [{}]", self.id).into();
+        } else {
+            tracing::debug!(session = %self.id, ?cause, "refused");
+        }
+        match tag {
+            Some(tag) => self.replies.tagged(tag.as_str(), answer.status, answer.code.as_ref(), &text),
+            None => self.replies.untagged(answer.status, answer.code.as_ref(), &text),
+        }
+        self.errors += u32::from(answer.status == Status::Bad || self.login.is_none());
+        if self.errors >= IMAP_ERRORS_MAX {
+            return self.bye(None, "Too many errors");
+        }
+        Step::Read
+    }
+
+    /// After a change of what the client reads.
+    pub(super) fn adapt_replies(&mut self) {
+        self.replies.utf8 = if self.mode().utf8_names { Utf8::Welcome } else { Utf8::Never };
+    }
+
+    pub(super) fn sizes(&self) -> Sizes {
+        if self.login.is_some() { Sizes::AFTER_LOGIN } else { Sizes::BEFORE_LOGIN }
+    }
+
+    pub(super) fn person(&self) -> Result<&Authenticated, Cause> {
+        self.login.as_ref().ok_or(Cause::LoginFirst)
+    }
+}
+
+/// Whether a command may come before login.
+pub(super) fn is_for_strangers(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Capability
+            | Body::Noop
+            | Body::Logout
+            | Body::Id(_)
+            | Body::StartTls
+            | Body::Authenticate { .. }
+            | Body::Login { .. }
+    )
+}

@@ -1,0 +1,94 @@
+//! A store with accounts, and the services on top of it, without listeners.
+
+use posthouse::auth::{Auth, AuthSettings, HashSettings, Password};
+use posthouse::imap;
+use posthouse::mailbox::{Mailboxes, Settings};
+use posthouse::store::{DirectoryChange, DomainKind, Names, NewAccount, NewDomain, Store};
+use posthouse::telemetry::Metrics;
+use posthouse::types::{Address, Clock, Domain, FixedClock, Network, Switches, Timestamp};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Accounts at example.org, each with the password `Secret123`.
+pub const PEOPLE: [&str; 3] = ["jane", "paul", "mary"];
+
+pub struct House {
+    pub store: Store,
+    pub clock: Arc<FixedClock>,
+    pub auth: Auth,
+    pub mailboxes: Mailboxes,
+}
+
+impl House {
+    /// `plain_logins`: without TLS, from this machine.
+    pub async fn new(directory: &Path, plain_logins: bool) -> Self {
+        // 2026-11-20T12:00:00Z.
+        let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1_795_176_000)));
+        let store = Store::open(directory, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let hash = HashSettings {
+            memory_kibibytes: 64,
+            passes: 1,
+            lanes: 1,
+            concurrent: 2,
+            waiting_max: 100,
+            scram_iterations: 4096,
+        };
+        let loopback = vec![Network::parse("127.0.0.0/8").unwrap()];
+        let plaintext_networks = if plain_logins { loopback.clone() } else { Vec::new() };
+        let settings = AuthSettings { hash, plaintext_networks, exempt_networks: loopback };
+        let auth = Auth::open(store.clone(), settings, &Metrics::new()).await.unwrap();
+        let mailboxes = Mailboxes::new(store.clone(), Settings::default()).unwrap();
+        let house = Self { store, clock, auth, mailboxes };
+        let name = Domain::parse("example.org").unwrap();
+        house
+            .change(DirectoryChange::AddDomain(NewDomain { name, kind: DomainKind::Authoritative, catch_all: None }))
+            .await;
+        for person in PEOPLE {
+            house.add_account(person).await;
+        }
+        house
+    }
+
+    async fn change(&self, change: DirectoryChange) {
+        let generation = self.store.directory_generation().await.unwrap();
+        self.store.change_directory(generation, vec![change]).await.unwrap();
+    }
+
+    async fn add_account(&self, person: &str) {
+        let address = Address::parse(&format!("{person}@example.org")).unwrap();
+        self.change(DirectoryChange::AddAccount(NewAccount {
+            address: address.clone(),
+            names: Names::default(),
+            administrator: false,
+            quota_octets: None,
+            credentials: None,
+        }))
+        .await;
+        self.change(DirectoryChange::PutAddress {
+            address: address.clone(),
+            switches: Switches { mailbox: true, ..Switches::default() },
+            reserved: false,
+            script: "keep;\r\n".to_owned(),
+            author: "test".to_owned(),
+            cause: "account add".to_owned(),
+        })
+        .await;
+        let password = Password::prepare("Secret123").unwrap();
+        let credentials = self.auth.credentials_for(&address, &password).await.unwrap();
+        self.change(DirectoryChange::SetCredentials { address, credentials }).await;
+    }
+
+    pub fn imap(&self) -> imap::Services {
+        imap::Services {
+            auth: self.auth.clone(),
+            mailboxes: self.mailboxes.clone(),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+        }
+    }
+
+    /// The store's own check of everything it keeps.
+    pub fn verify(&self) {
+        let findings = self.store.verify(&mut |_, _| {}).unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+    }
+}
