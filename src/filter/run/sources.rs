@@ -40,6 +40,12 @@ impl<'v> Values<'v> {
     }
 }
 
+/// The message after changes, for tests that read its body.
+struct Changed {
+    octets: Arc<[u8]>,
+    structure: Structure,
+}
+
 impl Attempt<'_> {
     pub(super) fn test(
         &mut self,
@@ -118,12 +124,12 @@ impl Attempt<'_> {
         Ok(true)
     }
 
-    fn changed_message(&mut self, context: &Context<'_>) -> Result<Option<(Arc<[u8]>, Structure)>, Stop> {
+    fn changed_message(&mut self, context: &Context<'_>) -> Result<Option<Changed>, Stop> {
         Ok(match self.content(context)? {
             Content::Original => None,
             Content::Edited(octets) => {
                 let structure = Structure::scan(&octets);
-                Some((octets, structure))
+                Some(Changed { octets, structure })
             }
         })
     }
@@ -133,7 +139,7 @@ impl Attempt<'_> {
         context: &Context<'_>,
         source: &'v Source,
         carried: &'v [String],
-        changed: Option<&'v (Arc<[u8]>, Structure)>,
+        changed: Option<&'v Changed>,
     ) -> Values<'v>
     where
         Self: 'v,
@@ -194,7 +200,7 @@ impl Attempt<'_> {
                 Values { count: usize::from(virus != "0"), ..Values::of([virus]) }
             }
             Source::Body(transform) => match changed {
-                Some((octets, structure)) => Values::of(body::texts(octets, structure, transform, carried)),
+                Some(Changed { octets, structure }) => Values::of(body::texts(octets, structure, transform, carried)),
                 None => {
                     let texts = body::texts(runner.incoming.message, runner.structure, transform, carried);
                     Values::of(texts)
