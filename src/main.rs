@@ -1,3 +1,5 @@
-//! The program: arguments to `cli`, and no logic.
+//! The program: arguments to `cli`, its answer to the system.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    posthouse::cli::main()
+}

@@ -2,9 +2,9 @@
 
 use super::error::{Cause, Refused};
 use super::{Act, Admin, Caller};
-use crate::store::{AccountState, DATABASE_FILE};
+use crate::store::{self, AccountState, DATABASE_FILE};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {}
@@ -76,6 +76,17 @@ pub struct Backup {
 pub struct BackupDone {
     pub file: PathBuf,
     pub octets: u64,
+}
+
+/// Checks a backup. Blocks.
+pub fn verify_backup(file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified, Refused> {
+    let findings = store::verify_file(file, progress)?;
+    Ok(Verified { findings: findings.iter().map(ToString::to_string).collect() })
+}
+
+/// Puts a backup in the place of a data directory that nobody has open. Blocks.
+pub fn restore_backup(data: &Path, file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Refused> {
+    Ok(store::restore(data, file, progress)?)
 }
 
 impl Act for Status {

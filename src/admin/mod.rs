@@ -48,7 +48,10 @@ pub use change::{Done, MailNow};
 pub use convert::{Convert, ConvertTo};
 pub use domains::{CatchAll, DomainAdd, DomainList, DomainRemove, DomainSet, DomainShow, Hosting};
 pub use error::{Cause, Consequence, Problem, Refused, Side, Told};
-pub use keep::{Backup, BackupDone, Check, Checked, ListeningView, RunningView, Status, StatusView, Verified, Verify};
+pub use keep::{
+    Backup, BackupDone, Check, Checked, ListeningView, RunningView, Status, StatusView, Verified, Verify,
+    restore_backup, verify_backup,
+};
 pub use redirections::{RedirectAdd, RedirectList, RedirectPause, RedirectRemove, RedirectResume};
 pub use responders::{
     ReceivedChoice, ResponderList, ResponderPause, ResponderRemove, ResponderResume, ResponderSet, ResponderShow,

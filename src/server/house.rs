@@ -5,7 +5,7 @@ use crate::auth::{Auth, AuthFailure, AuthSettings, HashSettings};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::rules::{AddressRules, Limits, PasswordRules};
-use crate::store::{Store, StoreError};
+use crate::store::{DATABASE_FILE, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::types::SystemClock;
 use std::fmt;
@@ -40,12 +40,22 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 impl OpenError {
+    /// Somebody else holds the directory.
+    pub fn is_owned(&self) -> bool {
+        matches!(self.store_error(), Some(StoreError::Owned(_)))
+    }
+
     pub fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) | Self::Auth(AuthFailure::Store(error)) => Some(error),
             Self::Auth(_) => None,
         }
     }
+}
+
+/// Whether a data directory has anything of ours in it.
+pub fn has_store(data: &std::path::Path) -> bool {
+    data.join(DATABASE_FILE).exists()
 }
 
 impl House {

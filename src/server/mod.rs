@@ -4,6 +4,7 @@
 //! What it will not do: anything about mail itself. It is the one place that names long-lived tasks (`serve`).
 
 mod control;
+mod demo;
 mod house;
 mod listeners;
 mod serve;
@@ -12,7 +13,8 @@ mod source;
 mod upkeep;
 
 pub use control::{CallError, Client, SOCKET_FILE, own_name};
-pub use house::{House, OpenError};
+pub use demo::{Demo, DemoError};
+pub use house::{House, OpenError, has_store};
 pub use serve::{Server, StartError, WhenTaken, serve};
 pub use signals::{Reload, Signals, tell};
 pub use source::{ConfigSource, DATA_DEFAULT};

@@ -1,0 +1,50 @@
+//! `posthouse check`.
+
+use super::desk::Desk;
+use super::failure::Failure;
+use super::output::Output;
+use crate::admin::{Check, Checked, Problem, Side, Told};
+use crate::config::Config;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Report {
+    /// None: built-in settings.
+    configuration: Option<String>,
+    hostname: String,
+    data: String,
+    /// None: nothing is stored yet.
+    directory: Option<Checked>,
+}
+
+pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure> {
+    let config: Config = desk.config()?;
+    let directory = match desk.require_data() {
+        Ok(()) => Some(desk.look(Check {}).await?),
+        Err(_) => None,
+    };
+    let findings = directory.as_ref().map_or_else(Vec::new, |checked| checked.findings.clone());
+    if !findings.is_empty() {
+        let told = |finding: String| Told { code: "finding".to_owned(), message: finding, hint: None };
+        return Err(Failure(Problem { side: Side::Refused, causes: findings.into_iter().map(told).collect() }));
+    }
+    let report = Report {
+        configuration: desk.config_file().map(|file| file.display().to_string()),
+        hostname: config.host().to_string(),
+        data: config.data.display().to_string(),
+        directory,
+    };
+    output.answer(&report, |page| {
+        let counted = report.directory.as_ref().map_or_else(
+            || "nothing is stored yet".to_owned(),
+            |checked| format!("{} domains and {} addresses, all sound", checked.domains, checked.addresses),
+        );
+        let file = report.configuration.clone();
+        page.facts(&[
+            ("configuration", file.map_or_else(|| "built-in settings".to_owned(), |file| format!("{file} is sound"))),
+            ("host name", report.hostname.clone()),
+            ("data", report.data.clone()),
+            ("directory", counted),
+        ]);
+    })
+}

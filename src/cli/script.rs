@@ -1,0 +1,202 @@
+//! `posthouse script`.
+
+use super::desk::Desk;
+use super::failure::Failure;
+use super::output::{Output, minute};
+use super::values;
+use crate::admin::{
+    CompiledShow, ScriptActivate, ScriptDeactivate, ScriptGet, ScriptHistory, ScriptList, ScriptPut, ScriptRemove,
+    ScriptRollback, ScriptView, ScriptWhere, VersionView, check_script,
+};
+use crate::types::Address;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// Longer scripts are refused by their own limit; this only bounds what is read.
+const TEXT_OCTETS_READ_MAX: u64 = 4 * 1024 * 1024;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Store a script, as a new version if there is one of this name
+    ///
+    /// WHERE is an address, @domain, or @ for the whole server. An address has its own scripts, which run where its mailbox
+    /// keeps the message; a domain and the server have one that runs before and one that runs after everything else. A
+    /// script that does not compile is not stored; the error names line and column.
+    #[command(after_long_help = "\
+Examples:
+  posthouse script put jane@example.org lists lists.sieve --activate
+  posthouse script put @example.org before spam.sieve --activate")]
+    Put {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+        /// Its name; on @ and @domain before or after
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Sieve, UTF-8; - is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Run it from now on, behind those that run already
+        #[arg(long)]
+        activate: bool,
+    },
+    /// Print a script
+    Get {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+        /// Its name; on an address, compiled is the one made from its switches
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Not the current one, but this
+        #[arg(long, value_name = "VERSION")]
+        version: Option<u32>,
+    },
+    /// List the scripts of a place, active ones first in the order they run
+    List {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+    },
+    /// Make exactly these scripts active, in this order
+    Activate {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+        /// Their names
+        #[arg(value_name = "NAME", required = true, num_args = 1..)]
+        names: Vec<String>,
+    },
+    /// Make a script inactive; it stays stored
+    Deactivate {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Remove an inactive script with all its versions
+    Remove {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List the versions of a script, with who made each, when and why
+    History {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+        /// Its name; on an address, compiled is the one made from its switches
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Make an older version the current one
+    ///
+    /// With the name compiled, the switches of an address go back to what they were when that version was made.
+    #[command(after_long_help = "\
+Examples:
+  posthouse script rollback jane@example.org lists 3
+  posthouse script rollback jane@example.org compiled 12")]
+    Rollback {
+        /// Whose: an address, @domain, or @
+        #[arg(value_name = "WHERE")]
+        place: ScriptWhere,
+        /// Its name; on an address, compiled is the one made from its switches
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// See history
+        #[arg(value_name = "VERSION")]
+        version: u32,
+    },
+    /// Print the script that an address's switches were made into
+    Compiled {
+        /// The address
+        #[arg(value_name = "ADDRESS", value_parser = values::address)]
+        address: Address,
+    },
+    /// Say whether a file is a script that would be taken; stores nothing
+    Check {
+        /// Sieve, UTF-8; - is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
+    match action {
+        Action::Put { place, name, file, activate } => put(place, name, file, activate, desk, output).await,
+        Action::Get { place, name, version } => {
+            let script = desk.look(ScriptGet { place, name, version }).await?;
+            output.answer(&script, |page| page.line(script.text.trim_end_matches('\n')))
+        }
+        Action::List { place } => {
+            let list = desk.look(ScriptList { place }).await?;
+            output.answer(&list, |page| {
+                let row = |one: &ScriptView| {
+                    let active = one.position.map_or_else(String::new, |position| position.to_string());
+                    [one.name.clone(), active, one.version.to_string(), one.octets.to_string(), minute(&one.changed)]
+                };
+                page.table(["SCRIPT", "RUNS AS", "VERSION", "BYTES", "CHANGED"], list.iter().map(row), "no scripts");
+            })
+        }
+        Action::Activate { place, names } => {
+            let headline = format!("{place} runs {}", names.join(", "));
+            output.done(&desk.change(ScriptActivate { place, names }).await?, &headline)
+        }
+        Action::Deactivate { place, name } => {
+            let headline = format!("the script {name} of {place} runs no longer");
+            output.done(&desk.change(ScriptDeactivate { place, name }).await?, &headline)
+        }
+        Action::Remove { place, name } => {
+            let headline = format!("the script {name} of {place} is removed");
+            output.done(&desk.change(ScriptRemove { place, name }).await?, &headline)
+        }
+        Action::History { place, name } => {
+            let versions = desk.look(ScriptHistory { place, name }).await?;
+            output.answer(&versions, |page| {
+                let row = |one: &VersionView| {
+                    let bytes = one.octets.to_string();
+                    [one.version.to_string(), minute(&one.created), one.author.clone(), one.cause.clone(), bytes]
+                };
+                page.table(["VERSION", "MADE", "BY", "WHY", "BYTES"], versions.iter().map(row), "no versions");
+            })
+        }
+        Action::Rollback { place, name, version } => {
+            let headline = format!("{name} of {place} is back at version {version}");
+            output.done(&desk.change(ScriptRollback { place, name, version }).await?, &headline)
+        }
+        Action::Compiled { address } => {
+            let compiled = desk.look(CompiledShow { address }).await?;
+            output.answer(&compiled, |page| page.line(compiled.text.trim_end_matches('\n')))
+        }
+        Action::Check { file } => {
+            let text = values::text_of(&file, TEXT_OCTETS_READ_MAX)?;
+            let warnings = check_script(&file.display().to_string(), &text)?;
+            output.answer(&serde_json::json!({ "warnings": warnings }), |page| {
+                page.strong_line(&format!("{} is a script that would be taken", file.display()));
+                warnings.iter().for_each(|warning| page.note(warning));
+            })
+        }
+    }
+}
+
+async fn put(
+    place: ScriptWhere,
+    name: String,
+    file: PathBuf,
+    activate: bool,
+    desk: &mut Desk,
+    output: &Output,
+) -> Result<(), Failure> {
+    let text = values::text_of(&file, TEXT_OCTETS_READ_MAX)?;
+    let headline = format!("the script {name} of {place} is stored");
+    let done = desk.change(ScriptPut { place, name, text, activate }).await?;
+    output.answer(&done, |page| {
+        page.strong_line(&format!("{headline} as version {}", done.version));
+        done.warnings.iter().chain(&done.notes).for_each(|note| page.note(note));
+    })
+}

@@ -1,0 +1,124 @@
+//! How values are written on the command line: sizes, times between answers, passwords, texts.
+
+use super::failure::Failure;
+use crate::admin::{NewPassword, Quota};
+use crate::telemetry::Secret;
+use crate::types::limits::PASSWORD_OCTETS_MAX;
+use crate::types::{Address, Domain};
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn domain(text: &str) -> Result<Domain, String> {
+    Domain::parse(text).map_err(|error| error.to_string())
+}
+
+/// `5G`, `500M`, `1.5T`, `123456`, or `none`. Units count in 1024.
+pub(super) fn quota(text: &str) -> Result<Quota, String> {
+    if text == "none" {
+        return Ok(Quota::None);
+    }
+    size(text).map(Quota::Octets)
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "write a size such as 5G, 500M or 1.5T, or none".to_owned();
+    let bare = text.strip_suffix('B').or_else(|| text.strip_suffix("iB")).unwrap_or(text);
+    let bare = bare.strip_suffix('i').unwrap_or(bare);
+    let (digits, power) = match bare.char_indices().last() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => {
+            let power = "KMGT".find(unit.to_ascii_uppercase()).ok_or_else(wrong)?;
+            (&bare[..at], power as u32 + 1)
+        }
+        _ => (bare, 0),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(wrong());
+    }
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let octets = number * 1024_f64.powi(power as i32);
+    // Beyond this a float no longer counts single octets, and no disk is that large.
+    if octets < 9e15 { Ok(octets as u64) } else { Err(wrong()) }
+}
+
+/// `7d`, `2w`, `36h`.
+pub(super) fn interval(text: &str) -> Result<u32, String> {
+    let wrong = || "write a number with its unit: 7d, 2w or 36h".to_owned();
+    let (at, unit) = text.char_indices().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        'w' => 7 * 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..at].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).ok_or_else(wrong)
+}
+
+/// The first line of standard input.
+pub(super) fn password_from_stdin() -> Result<NewPassword, Failure> {
+    let mut line = String::new();
+    let most = PASSWORD_OCTETS_MAX as u64 + 2;
+    let unreadable = |error: std::io::Error| Failure::refused("input", format!("standard input: {error}"), None);
+    std::io::stdin().lock().take(most).read_line(&mut line).map_err(unreadable)?;
+    let password = line.strip_suffix('\n').unwrap_or(&line);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    Ok(NewPassword::Given(Secret::new(password.to_owned())))
+}
+
+/// A text file, or standard input for `-`.
+pub(super) fn text_of(path: &Path, octets_max: u64) -> Result<String, Failure> {
+    let mut octets = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(octets_max + 1).read_to_end(&mut octets)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(octets_max + 1).read_to_end(&mut octets))
+    };
+    read.map_err(|error| Failure::file(path, &error))?;
+    if octets.len() as u64 > octets_max {
+        let message = format!("{}: it is longer than {octets_max} octets", path.display());
+        return Err(Failure::refused("file", message, None));
+    }
+    String::from_utf8(octets).map_err(|_| {
+        let message = format!("{}: it is no text in UTF-8", path.display());
+        Failure::refused("file", message, Some("save it as UTF-8 and try again"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(size(text).ok(), expected, "{text}");
+        check("0", Some(0));
+        check("123456", Some(123_456));
+        check("5G", Some(5 << 30));
+        check("5g", Some(5 << 30));
+        check("5GiB", Some(5 << 30));
+        check("500MB", Some(500 << 20));
+        check("1.5K", Some(1536));
+        check("2T", Some(2 << 40));
+        for wrong in ["", "G", "-5G", "5X", "1e5", "9999999T", "5 G", "inf", "nan"] {
+            check(wrong, None);
+        }
+        assert_eq!(quota("none"), Ok(Quota::None));
+    }
+
+    #[test]
+    fn intervals() {
+        let check = |text: &str, expected: Option<u32>| assert_eq!(interval(text).ok(), expected, "{text}");
+        check("7d", Some(604_800));
+        check("2w", Some(1_209_600));
+        check("36h", Some(129_600));
+        for wrong in ["", "d", "7", "7y", "-1d", "99999999w", "7 d"] {
+            check(wrong, None);
+        }
+    }
+}
