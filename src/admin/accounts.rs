@@ -265,7 +265,7 @@ impl Act for AccountList {
             matches!(account.state, AccountState::Parked { .. }) == self.parked
                 && self.domain.as_ref().is_none_or(|domain| account.address.domain() == domain)
         };
-        Ok(accounts.iter().filter(wanted).map(|account| views::account(&snapshot, &names, account)).collect())
+        Ok(accounts.iter().filter(wanted).map(|account| views::account(&snapshot, names, account)).collect())
     }
 }
 
@@ -285,7 +285,7 @@ impl Act for AccountShow {
                 parked.remove(0)
             }
         };
-        Ok(views::account(&snapshot, &snapshot.own_names(), &account))
+        Ok(views::account(&snapshot, snapshot.own_names(), &account))
     }
 }
 

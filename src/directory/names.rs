@@ -8,6 +8,7 @@ use crate::types::{AccountId, Address, Domain, Switches};
 use std::collections::{HashMap, HashSet};
 
 /// The other names of every address, of one state of the world: the stored one, or one that is about to be.
+#[derive(Debug)]
 pub struct OwnNames {
     /// For each address the aliases that lead to it, at once or by way of others.
     aliases: HashMap<Address, Vec<Address>>,
@@ -83,14 +84,6 @@ fn domain_aliases<'a>(domains: impl Iterator<Item = (&'a Domain, &'a DomainKind)
 }
 
 impl Snapshot {
-    pub fn own_names(&self) -> OwnNames {
-        OwnNames::new(
-            self.graph(),
-            self.addresses().iter().map(|record| (&record.address, &record.switches)),
-            self.domains().iter().map(|domain| (&domain.name, &domain.kind)),
-        )
-    }
-
     /// The names that are this address besides its own: aliases, also by way of others, and all of these in domains that
     /// are aliases of theirs. Sorted.
     pub fn also_known_as(&self, address: &Address) -> Vec<Address> {

@@ -1,10 +1,11 @@
 //! The directory at one moment, with what finds things in it.
 
+use super::OwnNames;
 use crate::rules::{self, Graph, Limits, MailboxState};
 use crate::store::{self, AccountRecord, AccountState, AddressRecord, DomainRecord};
 use crate::types::{AccountId, Address, Domain};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Cheap to share, never changed. Usage counters in it are as old as it is: they change without the directory changing.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Snapshot {
     account_places: HashMap<AccountId, usize>,
     limits: Limits,
     graph: Graph,
+    /// Made when they are first asked for: not every snapshot lives to see a delivery.
+    own_names: OnceLock<OwnNames>,
 }
 
 impl Snapshot {
@@ -43,6 +46,7 @@ impl Snapshot {
             addresses: addresses.into_iter().map(Arc::new).collect(),
             limits,
             graph,
+            own_names: OnceLock::new(),
         }
     }
 
@@ -57,6 +61,16 @@ impl Snapshot {
 
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    pub fn own_names(&self) -> &OwnNames {
+        self.own_names.get_or_init(|| {
+            OwnNames::new(
+                &self.graph,
+                self.addresses.iter().map(|record| (&record.address, &record.switches)),
+                self.domains.iter().map(|domain| (&domain.name, &domain.kind)),
+            )
+        })
     }
 
     /// By name.

@@ -1,7 +1,7 @@
 //! One delivery, one transaction: bodies, filings, sends, memories and the ledger stand together or not at all.
 
 use super::bodies::{self, NewBody};
-use super::mailboxes::{self, Count, MailboxRecord, NewMailbox};
+use super::mailboxes::{self, Count, MailboxRecord, NewMailbox, Overflow};
 use super::pages::{ENTRIES_PER_PAGE, ENTRY_OCTETS, Entry};
 use super::tx::Tx;
 use super::{Answered, Duplicate, LedgerEntry, NewSend, Store, StoreError, Thing, Touched, ledger, memory, sends};
@@ -113,6 +113,10 @@ fn put(tx: &mut Tx<'_>, deposit: &Deposit, now: Timestamp) -> Result<Deposited, 
     for (account, address) in &deposit.correspondents {
         memory::remember_correspondent(tx, *account, address, now)?;
     }
+    // One account has brought the message, so its correspondents stand together.
+    if let Some((account, _)) = deposit.correspondents.last() {
+        memory::forget_correspondents(tx, *account)?;
+    }
     for entry in &deposit.ledger {
         ledger::insert(tx, entry, now)?;
     }
@@ -167,7 +171,7 @@ fn place(tx: &mut Tx<'_>, filing: &Filing, now: Timestamp) -> Result<MailboxReco
 
 fn file(tx: &mut Tx<'_>, filing: &Filing, body: BodyId, octets: u32, now: Timestamp) -> Result<Filed, StoreError> {
     let mut mailbox = place(tx, filing, now)?;
-    let flags = filing.flags.with(mailboxes::keyword_flags(tx, &mut mailbox, &filing.keywords)?);
+    let flags = filing.flags.with(mailboxes::keyword_flags(tx, &mut mailbox, &filing.keywords, Overflow::LeftOut)?);
     let modseq = use_quota(tx, filing.account, octets, 1, filing.within_quota)?;
     let entry = Entry {
         uid: mailbox.uidnext,

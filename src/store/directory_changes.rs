@@ -111,7 +111,6 @@ impl Store {
     pub async fn change_directory(&self, decided_on: u64, changes: Vec<DirectoryChange>) -> Result<u64, StoreError> {
         let now = self.0.clock.now();
         let octets = 4096 * changes.len();
-        let touches_scripts = changes.iter().any(|change| matches!(change, DirectoryChange::ActivateScripts { .. }));
         let work = move |tx: &mut Tx<'_>| {
             if generation(tx)? != decided_on {
                 return Err(StoreError::Changed);
@@ -121,12 +120,13 @@ impl Store {
             }
             bump_generation(tx, decided_on)
         };
-        if touches_scripts { self.write_scripts(octets, work).await } else { self.write(octets, work).await }
+        self.write(octets, work).await
     }
 }
 
 pub(super) fn bump_generation(tx: &mut Tx<'_>, from: u64) -> Result<u64, StoreError> {
     let next = from + 1;
+    tx.stale.directory = Some(next);
     tx.execute(
         "INSERT INTO setting (name, value) VALUES ('directory-generation', ?1)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -221,6 +221,7 @@ fn remove_domain(tx: &mut Tx<'_>, name: &Domain) -> Result<(), StoreError> {
     }
     tx.execute("DELETE FROM address WHERE domain_id = ?1", &[id.into()])?;
     let owner = format!("domain:{id}");
+    tx.stale.scripts = true;
     tx.execute("DELETE FROM script WHERE owner = ?1", &[(&owner).into()])?;
     tx.execute("DELETE FROM domain WHERE domain_id = ?1", &[id.into()])?;
     Ok(())

@@ -106,11 +106,6 @@ impl Store {
         self.read(whole_directory).await
     }
 
-    /// Counts changes of the directory.
-    pub async fn directory_generation(&self) -> Result<u64, StoreError> {
-        self.read(generation).await
-    }
-
     pub async fn domain(&self, name: &Domain) -> Result<Option<DomainRecord>, StoreError> {
         let name = name.clone();
         self.read(move |tx| domain_by_name(tx, &name)).await

@@ -43,7 +43,8 @@ impl Store {
                 }
                 _ => change.keywords.clone(),
             };
-            let flags = change.flags.with(mailboxes::keyword_flags(tx, &mut record, &known)?);
+            let flags =
+                change.flags.with(mailboxes::keyword_flags(tx, &mut record, &known, mailboxes::Overflow::Refused)?);
             apply(tx, &record, &change, flags)
         })
         .await

@@ -99,6 +99,7 @@ impl Store {
             let mailbox = by_name(tx, account, &name)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
             super::expunge::empty_mailbox(tx, &mailbox, now)?;
             tx.execute("DELETE FROM mailbox WHERE mailbox_id = ?1", &[mailbox.id.into()])?;
+            tx.stale.mailboxes = true;
             tx.touched.push(Touched { account, mailbox: mailbox.id, modseq: mailbox.highest_modseq });
             Ok(())
         })
@@ -146,6 +147,7 @@ impl Store {
         self.write(128, move |tx| {
             let name = usage.map(SpecialUse::as_str);
             let parameters = [mailbox.into(), name.into()];
+            tx.stale.mailboxes = true;
             let changed = tx.execute("UPDATE mailbox SET special_use = ?2 WHERE mailbox_id = ?1", &parameters)?;
             if changed == 0 { Err(StoreError::Missing(Thing::Mailbox)) } else { Ok(()) }
         })
@@ -255,6 +257,7 @@ fn create_one(tx: &mut Tx<'_>, account: AccountId, new: &NewMailbox, now: Timest
     if new.subscribe {
         subscribe(tx, account, &new.name)?;
     }
+    tx.stale.mailboxes = true;
     tx.touched.push(Touched { account, mailbox: id, modseq });
     Ok(id)
 }
@@ -298,6 +301,7 @@ fn rename(
     {
         create_with_parents(tx, account, &NewMailbox { name: parent, special_use: None, subscribe: false }, now)?;
     }
+    tx.stale.mailboxes = true;
     for mailbox in moved {
         let renamed = format!("{to}{}", &mailbox.name.as_str()[from.as_str().len()..]);
         let renamed: MailboxName = renamed.parse().map_err(|_| StoreError::Limit("mailbox name"))?;
@@ -313,20 +317,30 @@ fn rename(
     Ok(())
 }
 
+/// What becomes of a keyword for which a mailbox has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overflow {
+    Refused,
+    /// A message is worth more than its keywords.
+    LeftOut,
+}
+
 /// The flags of these keywords, giving the mailbox new names as needed.
 pub(super) fn keyword_flags(
     tx: &mut Tx<'_>,
     mailbox: &mut MailboxRecord,
     keywords: &[String],
+    overflow: Overflow,
 ) -> Result<Flags, StoreError> {
     let mut flags = Flags::NONE;
     let before = mailbox.keywords.len();
     for name in keywords {
         let flag = match mailbox.keyword(name) {
             Some(flag) => flag,
-            None if mailbox.keywords.len() >= KEYWORDS_PER_MAILBOX_MAX => {
-                return Err(StoreError::Limit("keywords of a mailbox"));
-            }
+            None if mailbox.keywords.len() >= KEYWORDS_PER_MAILBOX_MAX => match overflow {
+                Overflow::Refused => return Err(StoreError::Limit("keywords of a mailbox")),
+                Overflow::LeftOut => continue,
+            },
             None => {
                 mailbox.keywords.push(name.clone());
                 Flags::keyword(mailbox.keywords.len() - 1)

@@ -106,6 +106,16 @@ pub(super) fn remember_correspondent(
     Ok(())
 }
 
+/// The least recent go when there are more than a script's list holds.
+pub(super) fn forget_correspondents(tx: &mut Tx<'_>, account: AccountId) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM correspondent WHERE account_id = ?1 AND address IN
+           (SELECT address FROM correspondent WHERE account_id = ?1 ORDER BY last DESC, address LIMIT 1000 OFFSET ?2)",
+        &[account.into(), CORRESPONDENTS_MAX.into()],
+    )?;
+    Ok(())
+}
+
 pub(super) fn remember_duplicate(tx: &mut Tx<'_>, duplicate: &Duplicate) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO duplicate (account_id, id, until) VALUES (?1, ?2, ?3)

@@ -232,7 +232,10 @@ fn keyword_translation(
     for (index, name) in source.keywords.iter().enumerate() {
         let theirs = Flags::keyword(index);
         if used.contains(theirs) {
-            translate.push((theirs, mailboxes::keyword_flags(tx, target, std::slice::from_ref(name))?));
+            translate.push((
+                theirs,
+                mailboxes::keyword_flags(tx, target, std::slice::from_ref(name), mailboxes::Overflow::Refused)?,
+            ));
         }
     }
     Ok(translate)

@@ -26,6 +26,7 @@ mod engine;
 mod error;
 mod expunge;
 mod flags;
+mod generations;
 mod keys;
 mod ledger;
 mod lock;
@@ -69,10 +70,10 @@ pub use verify::{Finding, verify_file};
 
 use crate::types::{AccountId, Clock, MailboxId, ModSeq};
 use engine::Engine;
+use generations::Generations;
 use lock::DirectoryLock;
 use readers::Readers;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use tx::Tx;
 use writer::Writer;
@@ -104,7 +105,7 @@ struct Inner {
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
     observers: Observers,
-    script_generation: AtomicU64,
+    generations: Arc<Generations>,
     directory: PathBuf,
     _lock: Option<DirectoryLock>,
 }
@@ -129,8 +130,10 @@ impl Store {
         migrations::migrate(engine.as_ref(), session.as_mut())?;
         let observers = Observers::default();
         let told = Arc::clone(&observers);
+        let generations = Arc::new(Generations::default());
         let writer = Writer::start(
             session,
+            Arc::clone(&generations),
             Arc::new(move |touched: &[Touched]| {
                 for observer in told.read().unwrap_or_else(PoisonError::into_inner).iter() {
                     observer(touched);
@@ -145,7 +148,7 @@ impl Store {
             engine,
             clock,
             observers,
-            script_generation: AtomicU64::new(1),
+            generations,
             directory: directory.to_owned(),
             _lock: lock,
         })))

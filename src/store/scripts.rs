@@ -139,22 +139,6 @@ impl Store {
         })
     }
 
-    /// Rises with every change of a script that somebody wrote. What was read while it stood still is still so.
-    pub fn script_generation(&self) -> u64 {
-        self.0.script_generation.load(std::sync::atomic::Ordering::Acquire)
-    }
-
-    /// Writes to scripts: committed first, then seen by whoever looks at the generation.
-    pub(super) async fn write_scripts<T, F>(&self, octets: usize, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-    {
-        let done = self.write(octets, work).await;
-        self.0.script_generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
-        done
-    }
-
     /// What runs for the owner, in order.
     pub async fn active_scripts(&self, owner: ScriptOwner) -> Result<Vec<ScriptText>, StoreError> {
         self.read(move |tx| {
@@ -179,17 +163,17 @@ impl Store {
     ) -> Result<u32, StoreError> {
         let name = name.to_owned();
         let now = self.0.clock.now();
-        self.write_scripts(text.len() + 256, move |tx| put(tx, owner, &name, &text, &source, now)).await
+        self.write(text.len() + 256, move |tx| put(tx, owner, &name, &text, &source, now)).await
     }
 
     /// Makes exactly these scripts active, in this order; the others stay, inactive.
     pub async fn activate_scripts(&self, owner: ScriptOwner, names: Vec<String>) -> Result<(), StoreError> {
-        self.write_scripts(512, move |tx| activate(tx, owner, &names)).await
+        self.write(512, move |tx| activate(tx, owner, &names)).await
     }
 
     pub async fn rename_script(&self, owner: ScriptOwner, from: &str, to: &str) -> Result<(), StoreError> {
         let (from, to) = (from.to_owned(), to.to_owned());
-        self.write_scripts(256, move |tx| {
+        self.write(256, move |tx| {
             let key = owner.key();
             let taken =
                 tx.int("SELECT count(*) FROM script WHERE owner = ?1 AND name = ?2", &[(&key).into(), (&to).into()])?;
@@ -200,6 +184,7 @@ impl Store {
                 "UPDATE script SET name = ?3 WHERE owner = ?1 AND name = ?2",
                 &[(&key).into(), (&from).into(), (&to).into()],
             )?;
+            tx.stale.scripts = true;
             if changed == 0 { Err(StoreError::Missing(Thing::Script)) } else { Ok(()) }
         })
         .await
@@ -208,12 +193,13 @@ impl Store {
     /// An active script can't be removed (RFC 5804 section 2.10).
     pub async fn remove_script(&self, owner: ScriptOwner, name: &str) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.write_scripts(256, move |tx| {
+        self.write(256, move |tx| {
             let key = owner.key();
             let sql = "SELECT position IS NOT NULL FROM script WHERE owner = ?1 AND name = ?2";
             match tx.int(sql, &[(&key).into(), (&name).into()])? {
                 None => Err(StoreError::Missing(Thing::Script)),
                 Some(0) => {
+                    tx.stale.scripts = true;
                     let sql = "DELETE FROM script WHERE owner = ?1 AND name = ?2";
                     tx.execute(sql, &[(&key).into(), (&name).into()]).map(|_| ())
                 }
@@ -276,6 +262,7 @@ impl Store {
 
 pub(super) fn activate(tx: &mut Tx<'_>, owner: ScriptOwner, names: &[String]) -> Result<(), StoreError> {
     let key = owner.key();
+    tx.stale.scripts = true;
     tx.execute("UPDATE script SET position = NULL WHERE owner = ?1", &[(&key).into()])?;
     for (position, name) in (1_i64..).zip(names) {
         let changed = tx.execute(
@@ -320,6 +307,7 @@ fn put(
         Some((id, version, false)) => (id, version + 1),
         None => (insert_script(tx, &key, name)?, 1),
     };
+    tx.stale.scripts = true;
     tx.execute(
         "INSERT INTO script_version (script_id, version, text, author, cause, origin, created)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -115,6 +115,7 @@ fn purge_account_piece(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> R
         return Ok(true);
     }
     let owner = format!("account:{account}");
+    tx.stale.scripts = true;
     tx.execute("DELETE FROM script WHERE owner = ?1", &[(&owner).into()])?;
     tx.execute("DELETE FROM account WHERE account_id = ?1", &[account.into()])?;
     Ok(false)

@@ -8,10 +8,12 @@
 //! Nobody is answered before the commit; the change feed speaks after it.
 
 use super::error::StoreError;
+use super::generations::{Generations, Stale};
 use super::tx::{Begin, Session, Tx};
 use super::{Observer, Touched};
 use crate::types::limits::{COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX, WRITER_QUEUE_MAX};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -68,11 +70,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(session: Box<dyn Session>, observer: Observer) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        session: Box<dyn Session>,
+        generations: Arc<Generations>,
+        observer: Observer,
+    ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(WRITER_QUEUE_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(session, jobs, &observer))
+            .spawn(move || run(session, jobs, &generations, &observer))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -100,7 +106,12 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut session: Box<dyn Session>, mut jobs: mpsc::Receiver<Box<dyn Job>>, observer: &Observer) {
+fn run(
+    mut session: Box<dyn Session>,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    generations: &Generations,
+    observer: &Observer,
+) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(COMMIT_JOBS_MAX);
     while let Some(first) = jobs.blocking_recv() {
         let mut octets = first.octets();
@@ -111,9 +122,12 @@ fn run(mut session: Box<dyn Session>, mut jobs: mpsc::Receiver<Box<dyn Job>>, ob
             octets += job.octets();
             batch.push(job);
         }
-        let (committed, touched) = commit(session.as_mut(), &mut batch);
+        let (committed, Told { touched, stale }) = commit(session.as_mut(), &mut batch);
         if let Err(error) = &committed {
             tracing::error!(%error, jobs = batch.len(), "commit failed; nothing of it was stored");
+        }
+        if committed.is_ok() {
+            generations.raise(stale);
         }
         for job in batch.drain(..) {
             job.answer(committed.clone());
@@ -124,45 +138,55 @@ fn run(mut session: Box<dyn Session>, mut jobs: mpsc::Receiver<Box<dyn Job>>, ob
     }
 }
 
+/// What others are to hear of a commit.
+#[derive(Default)]
+struct Told {
+    touched: Vec<Touched>,
+    stale: Stale,
+}
+
+impl Told {
+    fn add(&mut self, tx: &mut Tx<'_>) {
+        self.touched.append(&mut tx.touched);
+        self.stale.merge(std::mem::take(&mut tx.stale));
+    }
+}
+
 /// One transaction around all jobs of the batch.
-fn commit(session: &mut dyn Session, batch: &mut [Box<dyn Job>]) -> (Result<(), StoreError>, Vec<Touched>) {
-    let mut touched = Vec::new();
+fn commit(session: &mut dyn Session, batch: &mut [Box<dyn Job>]) -> (Result<(), StoreError>, Told) {
+    let mut told = Told::default();
     let done = session.begin(Begin::Write).and_then(|()| {
-        if run_together(session, batch, &mut touched)? {
+        if run_together(session, batch, &mut told)? {
             return session.commit();
         }
-        touched.clear();
+        told = Told::default();
         session.rollback();
         session.begin(Begin::Write)?;
         for job in batch.iter_mut() {
-            run_in_savepoint(session, job.as_mut(), &mut touched)?;
+            run_in_savepoint(session, job.as_mut(), &mut told)?;
         }
         session.commit()
     });
     if done.is_err() {
         session.rollback();
     }
-    (done, touched)
+    (done, told)
 }
 
 /// Whether all jobs were done; if not, what the transaction holds is to be thrown away. A batch of one needs no second
 /// run: it was refused, and nothing else is in the transaction.
-fn run_together(
-    session: &mut dyn Session,
-    batch: &mut [Box<dyn Job>],
-    touched: &mut Vec<Touched>,
-) -> Result<bool, StoreError> {
+fn run_together(session: &mut dyn Session, batch: &mut [Box<dyn Job>], told: &mut Told) -> Result<bool, StoreError> {
     let alone = batch.len() == 1;
     for job in batch.iter_mut() {
         let mut tx = Tx::new(session);
         let kept = job.run(&mut tx);
-        touched.append(&mut tx.touched);
+        told.add(&mut tx);
         // A full disk can end the whole transaction under the job; then nothing of the batch is there any more.
         if !session.in_transaction() {
             return Err(StoreError::DiskFull);
         }
         if !kept && alone {
-            touched.clear();
+            *told = Told::default();
             session.rollback();
             return session.begin(Begin::Write).map(|()| true);
         }
@@ -173,20 +197,18 @@ fn run_together(
     Ok(true)
 }
 
-fn run_in_savepoint(
-    session: &mut dyn Session,
-    job: &mut dyn Job,
-    touched: &mut Vec<Touched>,
-) -> Result<(), StoreError> {
+fn run_in_savepoint(session: &mut dyn Session, job: &mut dyn Job, told: &mut Told) -> Result<(), StoreError> {
     session.savepoint()?;
     let mut tx = Tx::new(session);
     let kept = job.run(&mut tx);
-    let mut by_job = std::mem::take(&mut tx.touched);
+    let mut by_job = Told::default();
+    by_job.add(&mut tx);
     if !session.in_transaction() {
         return Err(StoreError::DiskFull);
     }
     if kept {
-        touched.append(&mut by_job);
+        told.touched.append(&mut by_job.touched);
+        told.stale.merge(by_job.stale);
         session.release()
     } else {
         session.rollback_to_savepoint()
