@@ -1,1 +1,23 @@
-//! Layer 2: facts of one stage to an outcome.
+//! Layer 2: the facts of one stage go in, an outcome comes out. Where a message comes from (SPF, DKIM, DMARC), whether it
+//! goes in circles, how much somebody may send; and our own signatures.
+//!
+//! What it will not do: speak a protocol (the caller has the words), know who lives here, or remember anything beyond this
+//! process.
+
+mod body_hash;
+mod dkim;
+mod dmarc;
+mod findings;
+mod scan;
+mod signing;
+mod spf;
+mod verifier;
+
+pub use body_hash::{BodyDigest, BodyHash};
+pub use findings::{Arrival, DkimFinding, DmarcFinding, DmarcPolicy, Findings, Outcome, SpfFinding, SpfIdentity};
+pub use scan::Scan;
+pub use signing::{KeyKind, NewKey, SigningError, SigningKey, key_name, key_record, new_key};
+pub use verifier::{Patience, Verifier};
+
+#[cfg(test)]
+mod tests;

@@ -276,3 +276,20 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 pub const CONTROL_IDLE_SECONDS: u64 = 60;
 /// Days for which decisions are remembered; `trace` finds nothing older.
 pub const LEDGER_KEEP_DAYS: i64 = 90;
+/// Time that SPF, DKIM and DMARC of one message may take in all, and what of it is left for DMARC, which comes last.
+pub const AUTHENTICATION_SECONDS_MAX: u64 = 10;
+pub const AUTHENTICATION_DMARC_SECONDS: u64 = 3;
+/// What is left of it, in all, once DNS was silent for that many messages in a row.
+pub const AUTHENTICATION_SECONDS_SILENT: u64 = 1;
+pub const AUTHENTICATION_SILENCES_MAX: u32 = 3;
+/// Octets of the header section that signatures are looked for and verified in.
+pub const AUTHENTICATION_HEADER_OCTETS_MAX: usize = 1024 * 1024;
+/// Fields of that header; a signature's list of fields is matched against all of them.
+pub const AUTHENTICATION_FIELDS_MAX: usize = 4000;
+/// DKIM signatures of one message that are verified (RFC 6376 section 6.1 leaves the number to the verifier), octets of
+/// each, and names in its list of fields.
+pub const DKIM_SIGNATURES_MAX: usize = 10;
+pub const DKIM_SIGNATURE_OCTETS_MAX: usize = 16 * 1024;
+pub const DKIM_SIGNED_FIELDS_MAX: usize = 256;
+/// Domains of From whose DMARC policy is asked for (RFC 9989 section 11.5).
+pub const DMARC_AUTHOR_DOMAINS_MAX: usize = 4;
