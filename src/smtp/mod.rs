@@ -3,5 +3,6 @@
 //! `proto` is the grammar of both sides, `server` receives. Neither knows what is decided about a sender, a recipient or a
 //! message: the server's sessions ask it through [`server::Service`], and name a [`server::Cause`] for every refusal.
 
+pub mod client;
 pub mod proto;
 pub mod server;

@@ -293,3 +293,17 @@ pub const DKIM_SIGNATURE_OCTETS_MAX: usize = 16 * 1024;
 pub const DKIM_SIGNED_FIELDS_MAX: usize = 256;
 /// Domains of From whose DMARC policy is asked for (RFC 9989 section 11.5).
 pub const DMARC_AUTHOR_DOMAINS_MAX: usize = 4;
+/// How long a server may take to accept a connection, to greet, to answer a command, to permit a message, to take a piece
+/// of it, and to answer for it (RFC 5321 section 4.5.3.2 has these as the least; for connecting it names none).
+pub const SMTP_CLIENT_CONNECT_SECONDS: u64 = 30;
+pub const SMTP_CLIENT_GREETING_SECONDS: u64 = 300;
+pub const SMTP_CLIENT_COMMAND_SECONDS: u64 = 300;
+pub const SMTP_CLIENT_DATA_START_SECONDS: u64 = 120;
+pub const SMTP_CLIENT_DATA_BLOCK_SECONDS: u64 = 180;
+pub const SMTP_CLIENT_DATA_END_SECONDS: u64 = 600;
+/// How long we listen for a reason after a server has broken off in the middle of a message.
+pub const SMTP_CLIENT_LAST_WORDS_SECONDS: u64 = 2;
+/// Octets of a line of a server's reply; RFC 5321 section 4.5.3.1.5 has 512, which not every server keeps to.
+pub const SMTP_CLIENT_LINE_OCTETS_MAX: usize = 4096;
+/// Messages up to this size travel with their envelope, in one round trip, where a server takes chunks.
+pub const SMTP_CLIENT_INLINE_OCTETS_MAX: u64 = 64 * 1024;

@@ -1,4 +1,5 @@
-//! Conversations with the server's sessions over real sockets, one behaviour in each file below `dialogs/`.
+//! Conversations with the sessions over real sockets, one behaviour in each file below `dialogs/`.
 
+mod client;
 mod imap;
 mod smtp;

@@ -15,6 +15,9 @@
 //! | `# text` | says why |
 //!
 //! `C2:`, `R2:`, `S2:`, `X2:` and so on are about a second connection, opened when it is first named.
+//!
+//! With the setting `plays: server` the file is the server, and a client of ours the other side: then `S:` says and `C:`
+//! hears.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -106,6 +109,13 @@ impl Script {
                 continue;
             }
             let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let plays_server = settings.get("plays").is_some_and(|side| side == "server");
+            let swapped = match kind.chars().next() {
+                Some('S') if plays_server => kind.replacen('S', "C", 1),
+                Some('C') if plays_server => kind.replacen('C', "S", 1),
+                _ => kind.to_owned(),
+            };
+            let kind = swapped.as_str();
             steps.push((number, step(kind, rest).unwrap_or_else(|| panic!("{name}:{number}: {line}"))));
         }
         Self { name, settings, steps: merge(steps) }
@@ -184,7 +194,7 @@ fn merge(steps: Vec<(usize, Step)>) -> Vec<(usize, Step)> {
     merged
 }
 
-fn octets(text: &str) -> Option<Vec<u8>> {
+pub fn octets(text: &str) -> Option<Vec<u8>> {
     let mut octets = Vec::new();
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
