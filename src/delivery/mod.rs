@@ -77,6 +77,17 @@ impl std::fmt::Display for DeliveryError {
 
 impl std::error::Error for DeliveryError {}
 
+impl DeliveryError {
+    /// Whether it is for want of room: the peer is told so, and nobody needs to look for a fault.
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Store(error) => *error == StoreError::DiskFull,
+            Self::Source(error) => error.kind() == io::ErrorKind::StorageFull,
+            Self::Died => false,
+        }
+    }
+}
+
 impl From<StoreError> for DeliveryError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)

@@ -17,9 +17,12 @@ pub use names::OwnNames;
 pub use resolve::{Local, Matched, Resolution};
 pub use snapshot::{Snapshot, graph_kind, mailbox_state};
 
+// A word of `Resolution`, for those who may not know the graph it comes from.
+pub use crate::rules::NotTaken;
+
 use crate::rules::Limits;
 use crate::store::{Store, StoreError};
-use crate::types::Address;
+use crate::types::{AccountId, Address};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
@@ -75,6 +78,15 @@ impl Directory {
     /// Where mail to an address goes first.
     pub async fn resolve(&self, address: &Address) -> Result<Resolution, StoreError> {
         Ok(self.snapshot().await?.resolve(address))
+    }
+
+    /// Whether an account's mailboxes have room at this moment; by the quota of the snapshot, by what is used now.
+    pub async fn has_room(&self, snapshot: &Snapshot, account: AccountId) -> Result<bool, StoreError> {
+        let Some(quota) = snapshot.account_by_id(account).and_then(|record| record.quota_octets) else {
+            return Ok(true);
+        };
+        let now = self.0.store.account_by_id(account).await?;
+        Ok(now.is_none_or(|record| record.used_octets < quota))
     }
 
     fn fresh(&self, generation: u64) -> Option<Arc<Snapshot>> {

@@ -3,11 +3,13 @@
 use crate::admin::{self, Admin};
 use crate::auth::{Auth, AuthFailure, AuthSettings, HashSettings};
 use crate::config::Config;
+use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::rules::{AddressRules, Limits, PasswordRules};
 use crate::store::{DATABASE_FILE, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::types::SystemClock;
+use crate::types::limits::SEND_LIFETIME_SECONDS;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub struct House {
     pub store: Store,
     pub directory: Directory,
     pub auth: Auth,
+    pub delivery: Delivery,
     pub admin: Admin,
 }
 
@@ -69,8 +72,11 @@ impl House {
         let metrics = Metrics::new();
         let directory = Directory::new(store.clone(), rule_limits(&config));
         let auth = Auth::open(store.clone(), auth_settings(&config), &metrics).await.map_err(OpenError::Auth)?;
+        let delivery = Delivery::open(store.clone(), directory.clone(), config.host(), SEND_LIFETIME_SECONDS)
+            .await
+            .map_err(OpenError::Store)?;
         let admin = Admin::new(store.clone(), directory.clone(), auth.clone(), admin_settings(&config));
-        Ok(Self { config: Arc::new(config), metrics, store, directory, auth, admin })
+        Ok(Self { config: Arc::new(config), metrics, store, directory, auth, delivery, admin })
     }
 
     /// What can change while running does.

@@ -1,26 +1,67 @@
 //! Ports: which services there are, and what is bound for them.
 
 use super::House;
+use super::smtp::{self, Smtp};
 use crate::config::Config;
-use crate::net::{BindError, Listener, Shutdown, TlsServer};
+use crate::net::{BindError, Caps, Listener, Security, Service, Shutdown, Timeouts, TlsServer};
 use crate::types::ListenAddress;
+use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// A task that lives as long as the server.
 pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a service is started with.
-#[allow(dead_code)] // read by the services, the first of which comes with its protocol
 pub(super) struct Stage {
     pub(super) house: House,
     pub(super) tls: TlsServer,
     pub(super) shutdown: Shutdown,
+    pub(super) smtp: Smtp,
+    /// One count of connections for all services.
+    caps: Caps,
+}
+
+impl Stage {
+    pub(super) fn new(house: House, tls: TlsServer, shutdown: Shutdown) -> io::Result<Self> {
+        let limits = &house.config.limits;
+        let exempt = house.config.throttle.exempt_networks.clone();
+        let caps = Caps::new(limits.connections_max, limits.connections_per_network_max, exempt);
+        Ok(Self { smtp: Smtp::open(&house)?, caps, house, tls, shutdown })
+    }
+
+    /// How a listener is served. `refusal` is what a connection above the caps hears.
+    pub(super) fn net_service(
+        &self,
+        name: &'static str,
+        security: Security,
+        idle_seconds: u64,
+        refusal: Vec<u8>,
+    ) -> Service {
+        let limits = &self.house.config.limits;
+        Service {
+            name,
+            security,
+            caps: self.caps.clone(),
+            proxies: self.house.config.proxy.networks.clone(),
+            timeouts: Timeouts {
+                idle: Duration::from_secs(idle_seconds),
+                write: Duration::from_secs(limits.write_seconds),
+                handshake: Duration::from_secs(limits.tls_handshake_seconds),
+                octets_per_second_min: limits.transfer_octets_per_second_min,
+            },
+            refusal,
+            grace: Duration::from_secs(limits.shutdown_seconds),
+            metrics: self.house.metrics.clone(),
+        }
+    }
 }
 
 type Start = fn(&Stage, Listener) -> Task;
 
 /// The services behind the keys of `[listen]`. A key that is not here has no service yet: its port stays shut.
-const SERVICES: &[(&str, Start)] = &[];
+const SERVICES: &[(&str, Start)] =
+    &[("smtp", smtp::mx), ("submission", smtp::submission), ("submissions", smtp::submissions), ("lmtp", smtp::lmtp)];
 
 fn service(name: &str) -> Option<Start> {
     SERVICES.iter().find(|(key, _)| *key == name).map(|(_, start)| *start)

@@ -9,6 +9,7 @@ mod house;
 mod listeners;
 mod serve;
 mod signals;
+mod smtp;
 mod source;
 mod upkeep;
 

@@ -83,11 +83,12 @@ impl Server {
         if Client::connect(&config.data).await.is_ok_and(|client| client.is_some()) {
             return Err(StartError::Running(config.data));
         }
+        // Sockets in the file system are in it.
+        make_directory(&config.data)?;
         let Bindings { bound, failed, unserved } = bind_all(&config);
         if !failed.is_empty() && when_taken == WhenTaken::Fail {
             return Err(StartError::Bind(failed));
         }
-        make_directory(&config.data)?;
         let (tls, origin) = TlsServer::load_or_make(&config.tls.certificate, &config.tls.key, &config.host())
             .map_err(StartError::Tls)?;
         if origin == Origin::SelfSigned {
@@ -106,7 +107,9 @@ impl Server {
         }
 
         let shutdown = Shutdown::new();
-        let stage = Stage { house: house.clone(), tls: tls.clone(), shutdown: shutdown.clone() };
+        let data = house.config.data.clone();
+        let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone());
+        let stage = stage.map_err(|error| StartError::Directory(data, error))?;
         let mut tasks = JoinSet::new();
         let mut listening = Vec::new();
         for service in bound {

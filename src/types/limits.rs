@@ -307,3 +307,7 @@ pub const SMTP_CLIENT_LAST_WORDS_SECONDS: u64 = 2;
 pub const SMTP_CLIENT_LINE_OCTETS_MAX: usize = 4096;
 /// Messages up to this size travel with their envelope, in one round trip, where a server takes chunks.
 pub const SMTP_CLIENT_INLINE_OCTETS_MAX: u64 = 64 * 1024;
+/// Octets of a message's header. No real one is near it, and whoever judges a message has its header in memory.
+pub const MESSAGE_HEADER_OCTETS_MAX: usize = 1024 * 1024;
+/// How long a send is tried (RFC 5321 section 4.5.4.1 asks for four to five days).
+pub const SEND_LIFETIME_SECONDS: i64 = 5 * 24 * 60 * 60;

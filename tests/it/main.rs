@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // there is nothing outside to reach it from
 
 mod dialogs;
+mod mail_in;
 mod rules;
 mod smtp_logins;
 mod support;

@@ -3,6 +3,7 @@
 use super::super::date::format_date;
 use super::super::new_field::NewField;
 use crate::types::{Address, Domain, Timestamp};
+use std::fmt;
 use std::net::IpAddr;
 
 /// How a message came in, for the `with` clause (RFC 3848, RFC 6531 section 4.3).
@@ -17,20 +18,22 @@ pub struct Protocol {
     pub is_utf8: bool,
 }
 
-impl Protocol {
-    /// `ESMTPSA` and its relatives.
-    fn keyword(self) -> String {
+/// `ESMTPSA` and its relatives.
+impl fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = match self {
             Self { is_utf8: true, is_lmtp: true, .. } => "UTF8LMTP",
             Self { is_utf8: true, .. } => "UTF8SMTP",
             Self { is_lmtp: true, .. } => "LMTP",
-            Self { is_extended: false, has_tls: false, is_authenticated: false, .. } => return "SMTP".into(),
+            Self { is_extended: false, has_tls: false, is_authenticated: false, .. } => {
+                return formatter.write_str("SMTP");
+            }
             // Only ESMTP has names for TLS and AUTH, and only EHLO offers them.
             _ => "ESMTP",
         };
         let tls = if self.has_tls { "S" } else { "" };
         let authenticated = if self.is_authenticated { "A" } else { "" };
-        format!("{base}{tls}{authenticated}")
+        write!(formatter, "{base}{tls}{authenticated}")
     }
 }
 
@@ -72,7 +75,7 @@ impl Received<'_> {
             }
             value.push(' ');
         }
-        value += &format!("by {} with {} id {}", self.by, self.protocol.keyword(), atom(self.id, "none"));
+        value += &format!("by {} with {} id {}", self.by, self.protocol, atom(self.id, "none"));
         if let Some(recipient) = self.recipient {
             value += &format!(" for <{recipient}>");
         }

@@ -114,10 +114,13 @@ table! {
         LoginCancelled => 501 (5, 7, 0) "Login cancelled";
         LoginRefused => 535 (5, 7, 8) "Wrong name or password";
         LoginThrottled => 454 (4, 7, 0) "Too many failed logins, try again later";
+        /// The account was suspended, or its password changed, while the session went on.
+        LoginEnded => 421 (4, 7, 0) "This login does not count any more, closing";
         LoginUnavailable => 454 (4, 7, 0) "Login is not possible now, try again later";
 
         // Sizes and numbers.
         TooBig => 552 (5, 3, 4) "The message is too big";
+        HeaderTooBig => 552 (5, 3, 4) "The message's header is too big";
         TooManyRecipients => 452 (4, 5, 3) "Too many recipients for one message, send the rest later";
         TooManyErrors => 421 (4, 7, 0) "Too many errors, closing";
         TooManyCommands => 421 (4, 7, 0) "Too many commands without a message, closing";

@@ -8,6 +8,7 @@ use super::replies::Refusal;
 use super::settings::Kind;
 use super::spool::Spooled;
 use crate::auth::Mechanism;
+use crate::message::Protocol;
 use crate::net::{Peer, TlsFacts};
 use crate::telemetry::{Secret, SessionId};
 use crate::types::{Envelope, Recipient};
@@ -99,8 +100,8 @@ pub struct Arrived {
     pub envelope: Envelope,
     pub content: Spooled,
     pub hello: Hello,
-    /// RFC 3848 and RFC 6531 section 4.3, for the Received header: `ESMTPSA`.
-    pub protocol: &'static str,
+    /// For the Received field (RFC 3848 and RFC 6531 section 4.3).
+    pub protocol: Protocol,
 }
 
 /// What became of it.

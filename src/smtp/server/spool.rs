@@ -3,6 +3,7 @@
 //! Nothing here is durable and nothing has to be: until the message is committed and acknowledged, the client has it.
 
 use crate::types::limits::SPOOL_MEMORY_OCTETS;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -122,6 +123,36 @@ impl Spooled {
                 Ok(message)
             }
         }
+    }
+
+    /// The first octets, `octets_max` at most. May wait for the disk.
+    pub fn head(&mut self, octets_max: usize) -> io::Result<Cow<'_, [u8]>> {
+        match &mut self.content {
+            Content::Memory(message) => Ok(Cow::Borrowed(&message[..message.len().min(octets_max)])),
+            Content::File { file, octets } => {
+                let mut head = Vec::new();
+                file.seek(SeekFrom::Start(0))?;
+                file.take((*octets).min(octets_max as u64)).read_to_end(&mut head)?;
+                Ok(Cow::Owned(head))
+            }
+        }
+    }
+
+    /// What follows the first `skipped` octets, appended to `out`. As with [`Self::into_bytes`], the whole is in memory.
+    pub fn append_rest(self, skipped: u64, out: &mut Vec<u8>) -> io::Result<()> {
+        match self.content {
+            Content::Memory(message) => {
+                let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(message.len());
+                out.extend_from_slice(&message[skipped..]);
+            }
+            Content::File { mut file, octets } => {
+                let rest = octets.saturating_sub(skipped);
+                out.try_reserve_exact(usize::try_from(rest).map_err(io::Error::other)?)?;
+                file.seek(SeekFrom::Start(skipped))?;
+                file.take(rest).read_to_end(out)?;
+            }
+        }
+        Ok(())
     }
 
     /// The message from its start, in pieces of the reader's choice. May wait for the disk.

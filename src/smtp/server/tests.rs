@@ -15,7 +15,7 @@ struct Talk {
     session: Session,
     out: Vec<u8>,
     content: Vec<u8>,
-    delivered: Vec<(Envelope, &'static str, Vec<u8>)>,
+    delivered: Vec<(Envelope, String, Vec<u8>)>,
     asked: Vec<Ask>,
     step: Step,
 }
@@ -90,7 +90,7 @@ impl Talk {
                 }
                 Ask::Deliver => {
                     let (envelope, _, protocol) = session.take_message().expect("there is a message");
-                    self.delivered.push((envelope, protocol, std::mem::take(&mut self.content)));
+                    self.delivered.push((envelope, protocol.to_string(), std::mem::take(&mut self.content)));
                     session.delivered(Delivered::All(Ok(())), out)
                 }
             };
@@ -171,7 +171,7 @@ fn a_message_by_data() {
     let (envelope, protocol, content) = &talk.delivered[0];
     let to: Vec<String> = envelope.recipients.iter().map(|recipient| recipient.address.to_string()).collect();
     assert_eq!(to, ["c@example.org", "postmaster@example.org"]);
-    assert_eq!((*protocol, content.as_slice()), ("ESMTPS", b".x\r\ny\r\n".as_slice()));
+    assert_eq!((protocol.as_str(), content.as_slice()), ("ESMTPS", b".x\r\ny\r\n".as_slice()));
     assert_eq!(talk.step, Step::Close);
 }
 

@@ -305,7 +305,7 @@ impl Conversation for Guest {
             assert_eq!(octets, message.len() as u64);
             self.tell(if octets > 300 { format!("{octets} octets") } else { message.escape_ascii().to_string() });
             let verdicts: Vec<Verdict> = envelope.recipients.iter().map(after_data).collect();
-            if protocol.contains("LMTP") {
+            if protocol.is_lmtp {
                 return Delivered::Each(verdicts);
             }
             Delivered::All(verdicts.into_iter().find(Result::is_err).unwrap_or(Ok(())))

@@ -3,4 +3,5 @@
 pub mod dialog;
 pub mod house;
 pub mod listening;
+pub mod running;
 pub mod tls;

@@ -1,6 +1,7 @@
 //! DATA, the end of a message, and what becomes of it.
 
 use super::receiving::{Receiving, Taken};
+use crate::message::Protocol;
 use crate::smtp::proto::write_reply;
 use crate::smtp::server::replies::{Cause, Refusal, Success};
 use crate::smtp::server::service::{Delivered, Hello, HelloKind, Verdict};
@@ -98,8 +99,8 @@ impl Session {
         Step::Ask(Ask::Deliver)
     }
 
-    /// For [`Ask::Deliver`], once: the envelope, who sent it, and the protocol's name in trace headers.
-    pub fn take_message(&mut self) -> Option<(Envelope, Hello, &'static str)> {
+    /// For [`Ask::Deliver`], once: the envelope, who sent it, and the protocol as trace fields name it.
+    pub fn take_message(&mut self) -> Option<(Envelope, Hello, Protocol)> {
         if self.due != Due::Delivery {
             return None;
         }
@@ -159,15 +160,13 @@ impl Session {
         write_reply(out, entry.code, entry.enhanced, &format!("{} [{}]", entry.text, self.id));
     }
 
-    /// RFC 3848, and RFC 6531 section 4.3 for the names with UTF8.
-    fn protocol(&self, envelope: &Envelope, hello: &Hello) -> &'static str {
-        let names: [&'static str; 4] = match (hello.kind, envelope.smtputf8) {
-            (HelloKind::Helo, false) => return "SMTP",
-            (HelloKind::Lhlo, false) => ["LMTP", "LMTPA", "LMTPS", "LMTPSA"],
-            (HelloKind::Lhlo, true) => ["UTF8LMTP", "UTF8LMTPA", "UTF8LMTPS", "UTF8LMTPSA"],
-            (HelloKind::Ehlo, false) => ["ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"],
-            (HelloKind::Ehlo | HelloKind::Helo, true) => ["UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA"],
-        };
-        names[usize::from(self.link.encrypted) * 2 + usize::from(self.login.is_some())]
+    fn protocol(&self, envelope: &Envelope, hello: &Hello) -> Protocol {
+        Protocol {
+            is_lmtp: hello.kind == HelloKind::Lhlo,
+            is_extended: hello.kind != HelloKind::Helo,
+            has_tls: self.link.encrypted,
+            is_authenticated: self.login.is_some(),
+            is_utf8: envelope.smtputf8,
+        }
     }
 }

@@ -1,0 +1,193 @@
+//! One session's counterpart: holds what was learned of the client, asks the services, answers the driver.
+
+use super::letter::{Hop, Letter};
+use super::{Reception, outcome, recipients, senders};
+use crate::auth::{Authenticated, Mechanism};
+use crate::delivery::{Answers, Mail, Origin};
+use crate::directory::Snapshot;
+use crate::net::TlsFacts;
+use crate::smtp::server::{
+    Answer, Arrived, AuthAnswer, AuthStep, Caller, Cause, Conversation, Delivered, Hello, Kind, Logins, Refusal,
+    Verdict,
+};
+use crate::types::{Envelope, Recipient};
+use std::future::ready;
+use std::sync::Arc;
+
+pub(super) struct Session {
+    reception: Arc<Reception>,
+    caller: Caller,
+    tls: Option<TlsFacts>,
+    logins: Logins,
+    /// As MAIL found it; recipients of one message are looked up in one state of the directory.
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Conversation for Session {
+    fn logins(&self) -> &'static [Mechanism] {
+        if self.caller.kind.needs_login() { self.logins.offered() } else { &[] }
+    }
+
+    fn encrypted(&mut self, tls: &TlsFacts) {
+        self.tls = Some(tls.clone());
+        self.snapshot = None;
+        self.logins.encrypted(tls);
+    }
+
+    fn hello<'a>(&'a mut self, _: &'a Hello) -> Answer<'a, Verdict> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn auth(&mut self, step: AuthStep) -> Answer<'_, AuthAnswer> {
+        Box::pin(self.logins.step(step))
+    }
+
+    fn mail<'a>(&'a mut self, envelope: &'a Envelope) -> Answer<'a, Verdict> {
+        Box::pin(self.begin(envelope))
+    }
+
+    fn rcpt<'a>(&'a mut self, _: &'a Envelope, recipient: &'a Recipient) -> Answer<'a, Verdict> {
+        Box::pin(self.add(recipient))
+    }
+
+    fn data<'a>(&'a mut self, _: &'a Envelope) -> Answer<'a, Verdict> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn deliver(&mut self, arrived: Arrived) -> Answer<'_, Delivered> {
+        Box::pin(async move {
+            match self.take(arrived).await {
+                Ok(delivered) => delivered,
+                Err(refusal) => Delivered::All(Err(refusal)),
+            }
+        })
+    }
+}
+
+impl Session {
+    pub(super) fn new(reception: Arc<Reception>, caller: Caller) -> Self {
+        let logins = Logins::new(reception.auth.clone(), &caller);
+        Self { reception, tls: caller.tls.clone(), caller, logins, snapshot: None }
+    }
+
+    async fn begin(&mut self, envelope: &Envelope) -> Verdict {
+        let snapshot = self.look_up().await?;
+        if let Some(login) = self.submitter()? {
+            // Whoever was suspended, or changed his password because somebody else had it, is out at once.
+            match self.reception.auth.still_valid(login).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Cause::LoginEnded.into()),
+                Err(error) => return Err(self.trouble("the login could not be looked up", &error).into()),
+            }
+            senders::may_send_as(&snapshot, envelope.sender.as_ref(), login)?;
+        }
+        self.snapshot = Some(snapshot);
+        Ok(())
+    }
+
+    async fn add(&mut self, recipient: &Recipient) -> Verdict {
+        let snapshot = match &self.snapshot {
+            Some(snapshot) => Arc::clone(snapshot),
+            None => self.look_up().await?,
+        };
+        let address = recipients::addressee(&snapshot, &recipient.address, &self.reception.hostname);
+        let submitter = self.submitter()?;
+        let Some(account) = recipients::judge(&snapshot, &address, submitter)? else { return Ok(()) };
+        match self.reception.directory.has_room(&snapshot, account).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Cause::MailboxFull.into()),
+            Err(error) => Err(self.trouble("the mailbox could not be looked at", &error).into()),
+        }
+    }
+
+    async fn take(&mut self, arrived: Arrived) -> Result<Delivered, Refusal> {
+        let Arrived { mut envelope, content, hello, protocol } = arrived;
+        let reception = Arc::clone(&self.reception);
+        let snapshot = self.look_up().await?;
+        for recipient in &mut envelope.recipients {
+            let address = recipients::addressee(&snapshot, &recipient.address, &reception.hostname);
+            if address != recipient.address {
+                recipient.address = address;
+            }
+        }
+        let now = reception.clock.now();
+        let kind = self.caller.kind;
+        let session = self.caller.session.to_string();
+        let mut letter = Letter::open(content).await.map_err(|error| self.unreadable(&error))?;
+        let origin = match self.submitter()? {
+            None if kind == Kind::Lmtp => Origin::Lmtp,
+            None => Origin::Mx,
+            Some(login) => {
+                letter.submitted(&snapshot, envelope.sender.as_ref(), login, now, &session)?;
+                Origin::Submission { account: login.account(), address: login.address().clone() }
+            }
+        };
+        if origin == Origin::Mx {
+            letter.distrust(&reception.hostname);
+        }
+        letter.received(&Hop {
+            hello: &hello,
+            peer: self.caller.peer.ip(),
+            by: &reception.hostname,
+            protocol,
+            tls: self.tls.as_ref(),
+            session: &session,
+            recipients: &envelope.recipients,
+            now,
+            kind,
+        });
+        let (octets, recipients) = (letter.octets(), envelope.recipients.len());
+        let sender = envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let answers = if kind.is_lmtp() { Answers::Each } else { Answers::One };
+        let mail = Mail {
+            envelope,
+            origin,
+            now,
+            remote_ip: self.caller.peer.ip(),
+            remote_host: None,
+            session,
+            verdicts: String::new(),
+        };
+        match reception.delivery.deliver(mail, answers, octets, move || letter.into_octets()).await {
+            Ok(fates) => {
+                tracing::info!(%sender, recipients, octets, fates = %outcome::in_words(&fates), "message decided");
+                Ok(outcome::delivered(&fates, answers))
+            }
+            Err(error) if error.is_full_disk() => {
+                tracing::error!(%error, "a message could not be stored; its sender was told to come again");
+                Err(Cause::StorageFull.into())
+            }
+            Err(error) => {
+                Err(self.trouble("a message could not be delivered; its sender will come again", &error).into())
+            }
+        }
+    }
+
+    /// The proof of who submits. `None` where nobody logs in; without one where somebody should, nothing goes on.
+    fn submitter(&self) -> Result<Option<&Authenticated>, Refusal> {
+        match self.logins.authenticated() {
+            _ if !self.caller.kind.needs_login() => Ok(None),
+            Some(login) => Ok(Some(login)),
+            None => Err(Cause::LoginFirst.into()),
+        }
+    }
+
+    async fn look_up(&self) -> Result<Arc<Snapshot>, Refusal> {
+        let found = self.reception.directory.snapshot().await;
+        found.map_err(|error| self.trouble("the directory could not be read", &error).into())
+    }
+
+    fn trouble(&self, what: &'static str, error: &dyn std::error::Error) -> Cause {
+        tracing::error!(session = %self.caller.session, %error, "{what}");
+        Cause::Internal
+    }
+
+    fn unreadable(&self, error: &super::letter::LetterError) -> Refusal {
+        match error {
+            super::letter::LetterError::HeaderTooLarge => Cause::HeaderTooBig.into(),
+            super::letter::LetterError::Spool(error) => {
+                self.trouble("a spooled message could not be read", error).into()
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Mail that comes in, through a whole server: from the socket to the mailbox.
+
+mod dialogs;
