@@ -76,6 +76,8 @@ impl fmt::Display for DomainCause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressCause {
     NoAddress(Address),
+    /// Not here any more, and its account can come back.
+    Parked(Address),
     NoAccount(Address),
     NoParkedAccount(Address),
     AccountExists(Address),
@@ -104,7 +106,7 @@ pub enum AddressCause {
 impl AddressCause {
     pub(super) fn code(&self) -> &'static str {
         match self {
-            Self::NoAddress(_) => "no-address",
+            Self::NoAddress(_) | Self::Parked(_) => "no-address",
             Self::NoAccount(_) | Self::NoParkedAccount(_) => "no-account",
             Self::AccountExists(_) | Self::InUse { .. } => "exists",
             Self::NoAlias(_) => "no-alias",
@@ -123,6 +125,7 @@ impl AddressCause {
                 "posthouse account add {address} makes a mailbox, redirect add {address} TARGET a redirection, \
                  alias add {address} OWNER an alias"
             ),
+            Self::Parked(address) => format!("posthouse account restore {address}"),
             Self::NoAccount(_) => "posthouse account list shows those there are".to_owned(),
             Self::NoParkedAccount(_) => "posthouse account list --parked shows those that can come back".to_owned(),
             Self::AccountExists(address) => format!("posthouse account show {address}"),
@@ -146,6 +149,9 @@ impl fmt::Display for AddressCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAddress(address) => write!(formatter, "there is no address {address} here"),
+            Self::Parked(address) => {
+                write!(formatter, "there is no address {address} here any more, but its account is parked")
+            }
             Self::NoAccount(address) => write!(formatter, "there is no account {address}"),
             Self::NoParkedAccount(address) => write!(formatter, "nothing is parked of {address}"),
             Self::AccountExists(address) => write!(formatter, "there is an account {address} already"),

@@ -8,7 +8,7 @@ use super::change::{Decided, Done};
 use super::draft::Draft;
 use super::error::{Cause, Consequence, Refused};
 use super::{Act, Admin, Caller, words};
-use crate::store::{AccountState, DomainKind, Names, NewAccount, ParkReason};
+use crate::store::{DomainKind, Names, NewAccount, ParkReason};
 use crate::types::{AccountId, Address, AliasSwitch, RedirectionSwitch, Switches, Target, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -143,11 +143,8 @@ impl Convert {
 }
 
 fn not_there(draft: &Draft<'_>, address: &Address) -> Refused {
-    let parked =
-        newest_parked(draft, address).is_some_and(|account| matches!(account.state, AccountState::Parked { .. }));
-    if parked {
-        let how = format!("parked: posthouse account restore {address} brings it back");
-        return AddressCause::InUse { address: address.clone(), how }.into();
+    match newest_parked(draft, address) {
+        Some(_) => AddressCause::Parked(address.clone()).into(),
+        None => AddressCause::NoAddress(address.clone()).into(),
     }
-    AddressCause::NoAddress(address.clone()).into()
 }

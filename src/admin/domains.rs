@@ -71,13 +71,13 @@ impl Act for DomainAdd {
                     return Err(DomainCause::Literal(self.domain.clone()).into());
                 }
                 let kind = kind_of(&self.domain, &self.hosting, &settings)?;
-                draft.add_domain(&self.domain, kind);
+                draft.add_domain(&self.domain, kind.clone());
                 // A domain that is here already is refused by the proof; it has these addresses.
                 if !draft.snapshot.is_hosted(&self.domain) {
                     reserved::make(draft, &self.domain);
                 }
                 let waits = draft.administrator().is_none() && !matches!(self.hosting, Hosting::AliasOf(_));
-                let decided = Decided::nothing_to_tell();
+                let decided = Decided::nothing_to_tell().note(other_addresses(&self.domain, &kind, None));
                 Ok(if waits {
                     decided.note("postmaster and abuse take mail as soon as there is an account that administers")
                 } else {
@@ -147,11 +147,26 @@ impl DomainSet {
             catch_all = None;
             decided = decided.note("the catch-all was taken off: addresses unknown here go to the other server");
         }
+        decided = decided.note(other_addresses(domain, &kind, catch_all.as_ref()));
         if kind != known.kind || catch_all != known.catch_all {
             draft.set_domain(domain, kind, catch_all);
             reserved::make(draft, domain);
         }
         Ok(decided)
+    }
+}
+
+/// What mail to all addresses does that are not made one by one.
+fn other_addresses(domain: &Domain, kind: &DomainKind, catch_all: Option<&Address>) -> String {
+    match (kind, catch_all) {
+        (DomainKind::Authoritative, Some(address)) => format!("mail to other addresses of {domain} goes to {address}"),
+        (DomainKind::Authoritative, None) => format!("mail to other addresses of {domain} is refused"),
+        (DomainKind::Split { host, port }, _) => {
+            format!("mail to other addresses of {domain} is handed to {host}:{port}")
+        }
+        (DomainKind::AliasOf(target), _) => {
+            format!("mail to an address of {domain} is mail to the same address of {target}")
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::rules::{AddressViolation, DateError, PasswordViolation, Refusal, Viol
 use crate::store::{StoreError, Thing};
 use crate::types::{Address, Domain, Timestamp, ZoneNameError};
 use std::fmt;
+use std::path::PathBuf;
 
 /// Everything that stands in the way of an act, at once. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,11 @@ pub enum Cause {
         used_octets: u64,
     },
     Credential(CredentialError),
+    /// The file that was named is not one that can be put back.
+    NoBackup {
+        file: PathBuf,
+        why: String,
+    },
     UnknownAct(String),
     BadRequest(String),
     TaskDied,
@@ -159,6 +165,7 @@ impl Cause {
             Self::NeedsYes(_) => "needs-yes",
             Self::QuotaBelowUse { .. } => "quota",
             Self::Credential(_) => "credential",
+            Self::NoBackup { .. } => "no-backup",
             Self::UnknownAct(_) | Self::BadRequest(_) => "bad-request",
             Self::TaskDied => "internal",
             Self::Store(error) => store_code(error),
@@ -263,6 +270,7 @@ impl fmt::Display for Cause {
                 words::size(*used_octets)
             ),
             Self::Credential(error) => error.fmt(formatter),
+            Self::NoBackup { file, why } => write!(formatter, "{} is no backup to use: {why}", file.display()),
             Self::UnknownAct(name) => {
                 write!(formatter, "the server knows no command {name:?}: is it of another version?")
             }

@@ -2,7 +2,7 @@
 
 use super::error::{Cause, Refused};
 use super::{Act, Admin, Caller};
-use crate::store::{self, AccountState, DATABASE_FILE};
+use crate::store::{self, AccountState, DATABASE_FILE, StoreError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -80,13 +80,23 @@ pub struct BackupDone {
 
 /// Checks a backup. Blocks.
 pub fn verify_backup(file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified, Refused> {
-    let findings = store::verify_file(file, progress)?;
+    let findings = store::verify_file(file, progress).map_err(|error| unusable(file, error))?;
     Ok(Verified { findings: findings.iter().map(ToString::to_string).collect() })
+}
+
+/// What is wrong with the file is not wrong with the store.
+fn unusable(file: &Path, error: StoreError) -> Refused {
+    let why = match error {
+        _ if !file.is_file() => "there is no such file".to_owned(),
+        StoreError::Damaged(why) => why,
+        other => return other.into(),
+    };
+    Cause::NoBackup { file: file.to_owned(), why }.into()
 }
 
 /// Puts a backup in the place of a data directory that nobody has open. Blocks.
 pub fn restore_backup(data: &Path, file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Refused> {
-    Ok(store::restore(data, file, progress)?)
+    store::restore(data, file, progress).map_err(|error| unusable(file, error))
 }
 
 impl Act for Status {

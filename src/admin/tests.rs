@@ -126,7 +126,13 @@ impl House {
 async fn postmaster_waits_for_an_administrator_and_goes_where_it_is_sent() {
     let house = House::empty().await;
     let done = house.ok(authoritative("example.test")).await;
-    assert_eq!(done.notes, ["postmaster and abuse take mail as soon as there is an account that administers"]);
+    assert_eq!(
+        done.notes,
+        [
+            "mail to other addresses of example.test is refused",
+            "postmaster and abuse take mail as soon as there is an account that administers"
+        ]
+    );
     assert_eq!(house.mail("postmaster@example.test").await, ["refused: there is no postmaster@example.test here"]);
 
     let added = house.ok(account("jane@example.test")).await;
@@ -223,7 +229,13 @@ async fn catch_alls_and_kinds() {
         )
         .await;
     let done = house.ok(set(Some(Hosting::Split("mx.other.test:2525".to_owned())), None)).await;
-    assert_eq!(done.notes, ["the catch-all was taken off: addresses unknown here go to the other server"]);
+    assert_eq!(
+        done.notes,
+        [
+            "the catch-all was taken off: addresses unknown here go to the other server",
+            "mail to other addresses of example.test is handed to mx.other.test:2525"
+        ]
+    );
     assert_eq!(house.mail("anyone@example.test").await, ["handed to mx.other.test:2525 for anyone@example.test"]);
     house.ok(set(Some(Hosting::Authoritative), None)).await;
     assert_eq!(house.mail("anyone@example.test").await, ["refused: there is no anyone@example.test here"]);

@@ -7,3 +7,4 @@ mod mail_in;
 mod rules;
 mod smtp_logins;
 mod support;
+mod walk;
