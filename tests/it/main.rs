@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test ends where it fails
 #![allow(unreachable_pub)] // there is nothing outside to reach it from
 
+mod crash;
 mod dialogs;
 mod mail_in;
 mod rules;

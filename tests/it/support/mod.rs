@@ -3,5 +3,6 @@
 pub mod dialog;
 pub mod house;
 pub mod listening;
+pub mod program;
 pub mod running;
 pub mod tls;

@@ -5,9 +5,7 @@
 //! A line `+ name: text` makes a file. Lines with `##` in front say what comes. Times, made-up passwords and column widths
 //! are not compared. With POSTHOUSE_WALK=write the files are written anew from what happens: read the difference.
 
-mod run;
-
-use run::{Place, serve};
+use crate::support::program::{Place, serve};
 use std::sync::mpsc;
 
 /// With nobody else there: each command opens the directory itself.

@@ -200,6 +200,12 @@ impl Server {
         self.wait_for("what=\"configuration\"");
     }
 
+    /// At once, as when the machine's memory runs out.
+    pub(crate) fn kill(mut self) {
+        self.running.child.kill().expect("it can be killed");
+        self.running.child.wait().expect("it ends");
+    }
+
     pub(crate) fn stop(mut self) {
         self.running.signal("TERM");
         self.wait_for("stopped");
