@@ -4,17 +4,23 @@
 //! What it will not do: speak a protocol (the caller has the words), know who lives here, or remember anything beyond this
 //! process.
 
+mod arriving;
+mod assessment;
 mod body_hash;
 mod dkim;
 mod dmarc;
 mod findings;
+mod loops;
 mod scan;
 mod signing;
 mod spf;
 mod verifier;
 
+pub use arriving::{Hop, Origin, arriving_header_edits, received_field};
+pub use assessment::{Assessment, JunkReason, NotForwarded, Verdict};
 pub use body_hash::{BodyDigest, BodyHash};
 pub use findings::{Arrival, DkimFinding, DmarcFinding, DmarcPolicy, Findings, Outcome, SpfFinding, SpfIdentity};
+pub use loops::{Loop, check_loop};
 pub use scan::Scan;
 pub use signing::{KeyKind, NewKey, SigningError, SigningKey, key_name, key_record, new_key};
 pub use verifier::{Patience, Verifier};

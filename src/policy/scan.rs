@@ -67,7 +67,7 @@ pub(super) enum AuthorsKind {
     Regular,
     /// RFC 5322 section 3.6 has one From. Programs differ about which of several they show.
     SeveralFields,
-    /// Some author has no domain, or one that can't be, or there are more than anybody needs.
+    /// Some author has a domain that can't be, or there are more than anybody needs.
     Incomplete,
 }
 
@@ -140,7 +140,9 @@ impl Scan {
             authors.kind = AuthorsKind::SeveralFields;
         }
         for mailbox in fields.iter().flat_map(|field| mailboxes(field.value())) {
-            let text = mailbox.domain.as_deref().and_then(|domain| std::str::from_utf8(domain).ok());
+            // Without a domain there is nobody whose policy could be asked for, and nobody is impersonated.
+            let Some(domain) = mailbox.domain else { continue };
+            let text = std::str::from_utf8(&domain).ok();
             let Some(domain) = text.and_then(|text| Domain::parse(text.trim()).ok()) else {
                 authors.kind = AuthorsKind::Incomplete;
                 continue;
@@ -301,7 +303,7 @@ mod tests {
         check("From: a@x.example, b@X.example, c@y.example", &["x.example", "y.example"], AuthorsKind::Regular);
         check("From: a@x.example\r\nfrom : b@y.example", &["x.example", "y.example"], AuthorsKind::SeveralFields);
         check("From: \"a@trusted.example\" <b@y.example>", &["y.example"], AuthorsKind::Regular);
-        check("From: nobody", &[], AuthorsKind::Incomplete);
+        check("From: nobody", &[], AuthorsKind::Regular);
         check("From: a@-x-", &[], AuthorsKind::Incomplete);
         check("Subject: none", &[], AuthorsKind::Regular);
         let many: Vec<String> = (0..9).map(|n| format!("a@d{n}.example")).collect();

@@ -1,5 +1,6 @@
 //! Zones as text, answered over loopback; messages signed on the spot.
 
+mod assessment;
 mod dkim;
 mod dmarc;
 mod hostile;

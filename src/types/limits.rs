@@ -311,3 +311,7 @@ pub const SMTP_CLIENT_INLINE_OCTETS_MAX: u64 = 64 * 1024;
 pub const MESSAGE_HEADER_OCTETS_MAX: usize = 1024 * 1024;
 /// How long a send is tried (RFC 5321 section 4.5.4.1 asks for four to five days).
 pub const SEND_LIFETIME_SECONDS: i64 = 5 * 24 * 60 * 60;
+/// Received fields a message may arrive with (RFC 5321 section 6.3 wants 100 at least), and those of them that are ours: a
+/// message may come back from lists and old addresses some times, not for ever.
+pub const RECEIVED_FIELDS_MAX: usize = 100;
+pub const RECEIVED_FIELDS_OURS_MAX: usize = 6;
