@@ -41,7 +41,9 @@ pub(super) fn judge(
             Resolution::Outside if submitter.is_some() || hop > 0 => return Ok(None),
             Resolution::Outside => return Err(Cause::RelayDenied),
             // The domain is ours; who takes its mail elsewhere was an administrator's decision.
-            Resolution::SentTo(_) | Resolution::Handover { .. } => return Ok(None),
+            Resolution::SentTo(_) => return Ok(None),
+            Resolution::Handover { address, .. } if is_route(&address) => return Err(Cause::RecipientRefused),
+            Resolution::Handover { .. } => return Ok(None),
             Resolution::Refused { why, .. } => return Err(why.into()),
         };
         if local.suspended {
@@ -54,6 +56,12 @@ pub(super) fn judge(
         }
     }
     Err(Cause::TooManyTargets)
+}
+
+/// Whether the server that takes a split domain's mail from us, and may trust us, could read a way to somewhere else, to a
+/// file or to a program in the local part. All it has of ours is that we handed it on.
+fn is_route(address: &Address) -> bool {
+    address.local().contains(['%', '!', '@', '/', '|', ':'])
 }
 
 /// Whether the switches leave the message in the mailbox: a full one is no obstacle to mail that only passes.

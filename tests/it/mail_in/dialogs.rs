@@ -51,11 +51,8 @@ async fn dialogs() {
 }
 
 async fn house() -> Running {
-    let house = Running::open(
-        &["smtp", "submission", "submissions", "lmtp"],
-        "[auth]\nplaintext_networks = [\"127.0.0.1\"]\n[limits]\nmessage_octets_max = 65536\n",
-    )
-    .await;
+    let house =
+        Running::open(&["smtp", "submission", "submissions", "lmtp"], "[limits]\nmessage_octets_max = 65536\n").await;
     house.domain("example.org").await;
     for (name, quota) in [("jane", None), ("paul", None), ("full", Some(0)), ("small", Some(2000))] {
         house.account(&format!("{name}@example.org"), quota).await;

@@ -1,3 +1,4 @@
 //! Mail that comes in, through a whole server: from the socket to the mailbox.
 
 mod dialogs;
+mod trust;

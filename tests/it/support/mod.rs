@@ -5,4 +5,5 @@ pub mod house;
 pub mod listening;
 pub mod program;
 pub mod running;
+pub mod smtp;
 pub mod tls;

@@ -1,0 +1,83 @@
+//! Who holds connections, or sends more than he may, harms nobody else.
+
+use crate::support::running::Running;
+use crate::support::smtp::Sender;
+
+const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nhello\r\n";
+
+async fn house(extra: &str) -> Running {
+    let house = Running::open(&["smtp", "lmtp"], extra).await;
+    house.domain("example.org").await;
+    house.account("jane@example.org", None).await;
+    house
+}
+
+#[tokio::test]
+async fn a_network_has_so_many_connections_and_no_more() {
+    let house = house("[limits]\nconnections_per_network_max = 3\nconnections_max = 100\n").await;
+    let port = house.port("smtp");
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(Sender::connect(port, "EHLO client.example").await.unwrap());
+    }
+    // The count is one for all services of the server.
+    for service in ["smtp", "lmtp"] {
+        let (mut refused, greeting) = Sender::connect_without_hello(house.port(service)).await.unwrap();
+        assert!(greeting.starts_with("421 4.7.0 Too many connections"), "{service}: {greeting}");
+        assert!(refused.reply().await.is_err(), "{service}");
+    }
+    let mut last = held.pop().unwrap();
+    assert!(last.say("QUIT").await.unwrap().starts_with("221"));
+    assert!(last.reply().await.is_err());
+    // The slot is free when the server is done with the connection, which may be a moment after we are.
+    let mut sender = loop {
+        let (sender, greeting) = Sender::connect_without_hello(port).await.unwrap();
+        if greeting.starts_with("220") {
+            break sender;
+        }
+    };
+    assert!(sender.say("EHLO client.example").await.unwrap().starts_with("250"));
+    let reply = sender.send("a@elsewhere.example", &["jane@example.org"], MESSAGE).await.unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn clients_that_stop_in_the_middle_hold_nobody_up() {
+    let house = house("").await;
+    let port = house.port("smtp");
+    let mut stuck = Vec::new();
+    for number in 0..60 {
+        let mut sender = Sender::connect(port, "EHLO client.example").await.unwrap();
+        match number % 3 {
+            0 => sender.write(b"MAIL FR").await.unwrap(),
+            1 => {
+                sender.write(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<jane@example.org>\r\nDATA\r\n").await.unwrap();
+                for expected in ["250", "250", "354"] {
+                    assert!(sender.reply().await.unwrap().starts_with(expected));
+                }
+                sender.write(&[b'x'; 100_000]).await.unwrap();
+            }
+            _ => {
+                sender
+                    .write(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<jane@example.org>\r\nBDAT 1000000\r\n")
+                    .await
+                    .unwrap();
+                for _ in 0..2 {
+                    assert!(sender.reply().await.unwrap().starts_with("250"));
+                }
+                sender.write(&[b'x'; 1000]).await.unwrap();
+            }
+        }
+        stuck.push(sender);
+    }
+    for service in ["smtp", "lmtp"] {
+        let hello = if service == "lmtp" { "LHLO client.example" } else { "EHLO client.example" };
+        let mut sender = Sender::connect(house.port(service), hello).await.unwrap();
+        let reply = sender.send("a@elsewhere.example", &["jane@example.org"], MESSAGE).await.unwrap();
+        assert!(reply.starts_with("250"), "{service}: {reply}");
+    }
+    drop(stuck);
+    assert_eq!(house.filed("jane@example.org").await.len(), 2);
+    house.close().await;
+}

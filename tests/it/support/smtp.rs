@@ -1,0 +1,75 @@
+//! A sender of mail.
+
+use std::io;
+use std::net::SocketAddr;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+/// A connection to a server, past its greeting and hello.
+pub struct Sender {
+    stream: BufReader<TcpStream>,
+}
+
+impl Sender {
+    /// `hello`: `EHLO client.example` or `LHLO client.example`.
+    pub async fn connect(address: SocketAddr, hello: &str) -> io::Result<Self> {
+        let mut sender = Self::connect_without_hello(address).await?.0;
+        let reply = sender.say(hello).await?;
+        assert!(reply.starts_with("250"), "{reply}");
+        Ok(sender)
+    }
+
+    /// With the first reply.
+    pub async fn connect_without_hello(address: SocketAddr) -> io::Result<(Self, String)> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut sender = Self { stream: BufReader::new(stream) };
+        let greeting = sender.reply().await?;
+        Ok((sender, greeting))
+    }
+
+    pub async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(octets).await
+    }
+
+    /// A command, and the last line of the reply to it.
+    pub async fn say(&mut self, line: &str) -> io::Result<String> {
+        self.write(format!("{line}\r\n").as_bytes()).await?;
+        self.reply().await
+    }
+
+    /// The last line of a reply.
+    pub async fn reply(&mut self) -> io::Result<String> {
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Ok(line.trim_end().to_owned());
+            }
+        }
+    }
+
+    /// A message, up to the first reply that is no success, or the last one; in LMTP there is one for each recipient.
+    /// `message` has CR LF at its lines' ends and no line that begins with a dot.
+    pub async fn send(&mut self, from: &str, to: &[&str], message: &[u8]) -> io::Result<String> {
+        let mut commands = format!("MAIL FROM:<{from}>\r\n");
+        to.iter().for_each(|to| commands.push_str(&format!("RCPT TO:<{to}>\r\n")));
+        commands.push_str("DATA\r\n");
+        self.write(commands.as_bytes()).await?;
+        for _ in 0..to.len() + 1 {
+            let reply = self.reply().await?;
+            if !reply.starts_with("250") {
+                return Ok(reply);
+            }
+        }
+        let reply = self.reply().await?;
+        if !reply.starts_with("354") {
+            return Ok(reply);
+        }
+        self.write(message).await?;
+        self.write(b".\r\n").await?;
+        self.reply().await
+    }
+}
