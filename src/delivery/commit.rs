@@ -212,6 +212,7 @@ fn send(facts: &Facts<'_>, visit: &Visit, outgoing: &Outgoing, cause: String) ->
             notify: outgoing.notify,
             // RFC 3461 section 5.2.7: what a redirection passes on is about the address that was written to.
             original_recipient: recipient.and_then(|recipient| recipient.original.clone()),
+            addressed: recipient.map(|recipient| recipient.address.clone()).filter(|address| *address != outgoing.to),
             envelope_id: envelope.dsn_envelope_id.clone(),
             dsn_return: outgoing.dsn_return,
             smtputf8: envelope.smtputf8,

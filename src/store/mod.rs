@@ -13,7 +13,8 @@
 //! | `mailboxes`, `pages`, `messages`, `flags`, `expunge` | mailboxes and what lies in them |
 //! | `bodies` | octets, what IMAP wants to know of them, search text |
 //! | `deposit` | one delivery: bodies, filings, sends, memories, ledger in one transaction |
-//! | `sends`, `memory`, `ledger`, `keys`, `settings` | the queue, who was answered, what was decided, DKIM, the rest |
+//! | `sends`, `turns` | the queue: its rows, and the way through them by index |
+//! | `memory`, `peers`, `ledger`, `keys`, `settings` | who was answered, what is known of others, what was decided, DKIM, the rest |
 //! | `verify`, `backup`, `upkeep` | checks, copies, removal of what nobody names |
 
 mod backup;
@@ -35,6 +36,7 @@ mod memory;
 mod messages;
 mod migrations;
 mod pages;
+mod peers;
 mod readers;
 mod scripts;
 mod sends;
@@ -42,6 +44,7 @@ mod settings;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod tx;
 mod upkeep;
 mod verify;
@@ -64,8 +67,10 @@ pub use mailboxes::{MailboxRecord, NewMailbox};
 pub use memory::{Answered, Duplicate};
 pub use messages::{Changes, CopyOutcome};
 pub use pages::{ENTRIES_PER_PAGE, Entry};
+pub use peers::TransportPolicy;
 pub use scripts::{CompiledRecord, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
-pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState};
+pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState, Waiting};
+pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNote, Turn};
 pub use verify::{Finding, verify_file};
 
 use crate::types::{AccountId, Clock, MailboxId, ModSeq};
@@ -89,8 +94,30 @@ pub struct Touched {
     pub modseq: ModSeq,
 }
 
-type Observer = Arc<dyn Fn(&[Touched]) + Send + Sync>;
-type Observers = Arc<RwLock<Vec<Observer>>>;
+type Listeners<T> = RwLock<Vec<Arc<dyn Fn(&[T]) + Send + Sync>>>;
+
+/// Who hears of commits.
+#[derive(Default)]
+struct Observers {
+    mailboxes: Listeners<Touched>,
+    sends: Listeners<Waiting>,
+}
+
+impl Observers {
+    fn touched(&self, touched: &[Touched]) {
+        tell(&self.mailboxes, touched);
+    }
+
+    fn waiting(&self, waiting: &[Waiting]) {
+        tell(&self.sends, waiting);
+    }
+}
+
+fn tell<T>(listeners: &Listeners<T>, news: &[T]) {
+    for listener in listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        listener(news);
+    }
+}
 
 /// The open store. Clones share it; the last one to go finishes what is queued and frees the directory.
 #[derive(Clone)]
@@ -104,7 +131,7 @@ struct Inner {
     writer: Writer,
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
-    observers: Observers,
+    observers: Arc<Observers>,
     generations: Arc<Generations>,
     directory: PathBuf,
     _lock: Option<DirectoryLock>,
@@ -128,18 +155,9 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let mut session = engine.writer()?;
         migrations::migrate(engine.as_ref(), session.as_mut())?;
-        let observers = Observers::default();
-        let told = Arc::clone(&observers);
+        let observers = Arc::new(Observers::default());
         let generations = Arc::new(Generations::default());
-        let writer = Writer::start(
-            session,
-            Arc::clone(&generations),
-            Arc::new(move |touched: &[Touched]| {
-                for observer in told.read().unwrap_or_else(PoisonError::into_inner).iter() {
-                    observer(touched);
-                }
-            }),
-        )?;
+        let writer = Writer::start(session, Arc::clone(&generations), Arc::clone(&observers))?;
         let readers = Readers::start(engine.as_ref())?;
         Ok(Self(Arc::new(Inner {
             _upkeep: upkeep::Checkpointer::start(Arc::clone(&engine))?,
@@ -156,7 +174,12 @@ impl Store {
 
     /// Called after each commit with what was touched, on the writer's thread: be quick, never block, never call back.
     pub fn observe(&self, observer: impl Fn(&[Touched]) + Send + Sync + 'static) {
-        self.0.observers.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(observer));
+        self.0.observers.mailboxes.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(observer));
+    }
+
+    /// The same with the destinations that something waits for, since this commit or from an earlier time than before.
+    pub fn observe_sends(&self, observer: impl Fn(&[Waiting]) + Send + Sync + 'static) {
+        self.0.observers.sends.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(observer));
     }
 
     pub fn directory_path(&self) -> &Path {

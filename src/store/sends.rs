@@ -1,4 +1,5 @@
-//! Mail on its way out: one row per recipient, committed with the delivery that caused it.
+//! Mail on its way out: one row per recipient, committed with the delivery that caused it. What is due and what came of an
+//! attempt is in `turns`.
 
 use super::directory_reads::{json, to_json};
 use super::tx::{Row, Tx};
@@ -35,6 +36,9 @@ pub enum SendState {
 pub struct SendDetails {
     pub notify: Notify,
     pub original_recipient: Option<String>,
+    /// The address as the sender wrote it, where that is another one than the send's recipient: of an alias the alias.
+    /// It is what reports speak of.
+    pub addressed: Option<Address>,
     pub envelope_id: Option<String>,
     pub dsn_return: Option<DsnReturn>,
     pub smtputf8: bool,
@@ -83,47 +87,42 @@ pub struct SendRecord {
     pub send: NewSend,
     pub attempts: u32,
     pub created: Timestamp,
+    /// When it could go out for the first time.
+    pub since: Timestamp,
+    /// The sender is to hear by then that it has not gone out; `None`: some hours after `since`.
+    pub tell_at: Option<Timestamp>,
     pub warned: bool,
     pub last_reply: Option<String>,
 }
 
-const COLUMNS_DUE: &str = "SELECT send_id, body_id, account_id, address, kind, sender, recipient, destination, state,
-    due, priority, attempts, created, expires, warned, last_reply, details FROM send
-    WHERE state = 'due' AND due <= ?1 ORDER BY due LIMIT ?2";
-const COLUMNS_DESTINATION: &str = "SELECT send_id, body_id, account_id, address, kind, sender, recipient, destination,
-    state, due, priority, attempts, created, expires, warned, last_reply, details FROM send
-    WHERE destination = ?1 AND state = 'due' AND due <= ?2 ORDER BY due LIMIT ?3";
-const COLUMNS_ALL: &str = "SELECT send_id, body_id, account_id, address, kind, sender, recipient, destination, state,
-    due, priority, attempts, created, expires, warned, last_reply, details FROM send
-    WHERE send_id > ?1 ORDER BY send_id LIMIT ?2";
-const COLUMNS_ONE: &str = "SELECT send_id, body_id, account_id, address, kind, sender, recipient, destination, state,
-    due, priority, attempts, created, expires, warned, last_reply, details FROM send WHERE send_id = ?1";
+/// The statement for send rows in the order of [`record_of`].
+macro_rules! select_send {
+    ($rest:literal) => {
+        concat!(
+            "SELECT send_id, body_id, account_id, address, kind, sender, recipient, destination, state, due, priority, ",
+            "attempts, created, expires, warned, last_reply, details, since, tell_at FROM send ",
+            $rest
+        )
+    };
+}
+pub(super) use select_send;
+
+/// A destination for which something waits that did not before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub destination: String,
+    pub due: Timestamp,
+}
 
 impl Store {
-    /// Sends whose time has come, the longest waiting first.
-    pub async fn due_sends(&self, now: Timestamp, most: u32) -> Result<Vec<SendRecord>, StoreError> {
-        self.read(move |tx| tx.rows(COLUMNS_DUE, &[now.into(), most.into()], record_of)).await
-    }
-
-    /// Those for one destination, to fill a connection that is open.
-    pub async fn due_sends_to(
-        &self,
-        destination: &str,
-        now: Timestamp,
-        most: u32,
-    ) -> Result<Vec<SendRecord>, StoreError> {
-        let destination = destination.to_owned();
-        self.read(move |tx| tx.rows(COLUMNS_DESTINATION, &[(&destination).into(), now.into(), most.into()], record_of))
-            .await
-    }
-
     /// A page of the queue, by number, after the given one.
     pub async fn sends(&self, after: SendId, most: u32) -> Result<Vec<SendRecord>, StoreError> {
-        self.read(move |tx| tx.rows(COLUMNS_ALL, &[after.into(), most.into()], record_of)).await
+        let sql = select_send!("WHERE send_id > ?1 ORDER BY send_id LIMIT ?2");
+        self.read(move |tx| tx.rows(sql, &[after.into(), most.into()], record_of)).await
     }
 
     pub async fn send(&self, id: SendId) -> Result<Option<SendRecord>, StoreError> {
-        self.read(move |tx| tx.row(COLUMNS_ONE, &[id.into()], record_of)).await
+        self.read(move |tx| tx.row(select_send!("WHERE send_id = ?1"), &[id.into()], record_of)).await
     }
 
     /// How many wait in all.
@@ -131,57 +130,7 @@ impl Store {
         self.read(|tx| Ok(tx.int("SELECT count(*) FROM send", &[])?.unwrap_or(0).unsigned_abs())).await
     }
 
-    /// The next time anything is due.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(|tx| Ok(tx.int("SELECT min(due) FROM send WHERE state = 'due'", &[])?.map(Timestamp))).await
-    }
-
-    /// Marks sends as being delivered, so that no second worker takes them. Returns those that were still due.
-    pub async fn claim_sends(&self, ids: Vec<SendId>) -> Result<Vec<SendId>, StoreError> {
-        self.write(64 * ids.len(), move |tx| {
-            let mut claimed = Vec::with_capacity(ids.len());
-            for id in ids.iter().copied() {
-                let sql = "UPDATE send SET state = 'active' WHERE send_id = ?1 AND state = 'due'";
-                if tx.execute(sql, &[id.into()])? == 1 {
-                    claimed.push(id);
-                }
-            }
-            Ok(claimed)
-        })
-        .await
-    }
-
-    /// At start: what was being delivered when the server died is due again.
-    pub async fn release_claims(&self) -> Result<u64, StoreError> {
-        self.write(1024, |tx| tx.execute("UPDATE send SET state = 'due' WHERE state = 'active'", &[])).await
-    }
-
-    /// An attempt that did not succeed: when to try again, and what was said.
-    pub async fn postpone_send(
-        &self,
-        id: SendId,
-        due: Timestamp,
-        reply: String,
-        event: LedgerEntry,
-    ) -> Result<(), StoreError> {
-        let now = self.0.clock.now();
-        self.write(512, move |tx| {
-            tx.execute(
-                "UPDATE send SET state = 'due', due = ?2, attempts = attempts + 1, last_reply = ?3 WHERE send_id = ?1",
-                &[id.into(), due.into(), (&reply).into()],
-            )?;
-            ledger::insert(tx, &event, now)
-        })
-        .await
-    }
-
-    /// Notes that the sender was told of the delay.
-    pub async fn mark_warned(&self, id: SendId) -> Result<(), StoreError> {
-        self.write(64, move |tx| tx.execute("UPDATE send SET warned = 1 WHERE send_id = ?1", &[id.into()]).map(|_| ()))
-            .await
-    }
-
-    /// Holds, releases or makes due at once; returns whether there was such a send.
+    /// Holds, releases or makes due at once; returns whether there was such a send that nobody is delivering now.
     pub async fn set_send_state(
         &self,
         id: SendId,
@@ -189,17 +138,46 @@ impl Store {
         due: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         self.write(64, move |tx| {
-            let state = to_json(&state)?;
-            let changed = tx.execute(
-                "UPDATE send SET state = ?2, due = coalesce(?3, due) WHERE send_id = ?1 AND state <> 'active'",
-                &[id.into(), state.trim_matches('"').into(), due.into()],
+            let stored = to_json(&state)?;
+            let changed = tx.row(
+                "UPDATE send SET state = ?2, due = coalesce(?3, due) WHERE send_id = ?1 AND state <> 'active'
+                 RETURNING destination, due",
+                &[id.into(), stored.trim_matches('"').into(), due.into()],
+                |row| Ok(Waiting { destination: row.text(0)?.to_owned(), due: row.time(1)? }),
             )?;
-            Ok(changed == 1)
+            match changed {
+                None => Ok(false),
+                Some(waiting) if state == SendState::Due => waits(tx, waiting).map(|()| true),
+                Some(_) => Ok(true),
+            }
         })
         .await
     }
 
-    /// Delivered, given up or removed: the send goes, its body loses a reference, the ledger says why.
+    /// Makes up to `most` sends after the given one due now, unless they are held. Returns the last one, if any.
+    pub async fn hurry_sends(&self, after: SendId, most: u32) -> Result<Option<SendId>, StoreError> {
+        let now = self.0.clock.now();
+        self.write(64 * most as usize, move |tx| {
+            let page = tx.rows(
+                "SELECT send_id, destination, state, due FROM send WHERE send_id > ?1 ORDER BY send_id LIMIT ?2",
+                &[after.into(), most.into()],
+                |row| {
+                    let is_later = row.text(2)? == "due" && row.time(3)? > now;
+                    Ok((SendId(row.int(0)?), row.text(1)?.to_owned(), is_later))
+                },
+            )?;
+            for (id, destination, is_later) in &page {
+                if *is_later {
+                    tx.execute("UPDATE send SET due = ?2 WHERE send_id = ?1", &[(*id).into(), now.into()])?;
+                    waits(tx, Waiting { destination: destination.clone(), due: now })?;
+                }
+            }
+            Ok(page.last().map(|(id, ..)| *id))
+        })
+        .await
+    }
+
+    /// Takes a send out of the queue, its body loses a reference, the ledger says why.
     pub async fn finish_send(&self, id: SendId, event: LedgerEntry) -> Result<(), StoreError> {
         let now = self.0.clock.now();
         self.write(512, move |tx| {
@@ -217,16 +195,37 @@ pub(super) fn remove(tx: &mut Tx<'_>, id: SendId, now: Timestamp) -> Result<(), 
     bodies::release(tx, body.ok_or(StoreError::Missing(Thing::Send))?, now)
 }
 
+/// The destination's row says that something waits for it, and those who listen hear of it after the commit.
+pub(super) fn waits(tx: &mut Tx<'_>, waiting: Waiting) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO destination (destination, due) VALUES (?1, ?2)
+         ON CONFLICT (destination) DO UPDATE SET due = excluded.due WHERE excluded.due < destination.due",
+        &[(&waiting.destination).into(), waiting.due.into()],
+    )?;
+    // The recipients of one message follow one another.
+    if tx.waiting.last() != Some(&waiting) {
+        tx.waiting.push(waiting);
+    }
+    Ok(())
+}
+
 /// The caller counts the reference to the body.
 pub(super) fn insert(tx: &mut Tx<'_>, send: &NewSend, body: BodyId, now: Timestamp) -> Result<SendId, StoreError> {
     let kind = to_json(&send.kind)?;
     let details = to_json(&send.details)?;
     let sender = send.sender.as_ref().map(ToString::to_string).unwrap_or_default();
     let address = send.address.as_ref().map(ToString::to_string);
-    tx.row(
+    // RFC 2852 section 4: the time is either the end of all attempts, or when the sender hears of the delay.
+    let (expires, tell_at) = match send.details.deliver_by {
+        Some((time, true)) => (send.expires.min(time), None),
+        Some((time, false)) => (send.expires, Some(time)),
+        None => (send.expires, None),
+    };
+    let origin = address.as_deref().unwrap_or(if sender.is_empty() { "<>" } else { &sender });
+    let id = tx.row(
         "INSERT INTO send (body_id, account_id, address, kind, sender, recipient, destination, state, due, priority,
-                           created, expires, details)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'due', ?8, ?9, ?10, ?11, ?12) RETURNING send_id",
+                           created, expires, details, origin, since, tell_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'due', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) RETURNING send_id",
         &[
             body.into(),
             send.account.into(),
@@ -238,15 +237,19 @@ pub(super) fn insert(tx: &mut Tx<'_>, send: &NewSend, body: BodyId, now: Timesta
             send.due.into(),
             i64::from(send.priority).into(),
             now.into(),
-            send.expires.into(),
+            expires.into(),
             (&details).into(),
+            origin.into(),
+            send.due.max(now).into(),
+            tell_at.into(),
         ],
         |row| Ok(SendId(row.int(0)?)),
-    )?
-    .ok_or(StoreError::Missing(Thing::Send))
+    )?;
+    waits(tx, Waiting { destination: send.destination.clone(), due: send.due })?;
+    id.ok_or(StoreError::Missing(Thing::Send))
 }
 
-fn record_of(row: &dyn Row) -> Result<SendRecord, StoreError> {
+pub(super) fn record_of(row: &dyn Row) -> Result<SendRecord, StoreError> {
     let quoted = |column: usize| Ok::<_, StoreError>(format!("\"{}\"", row.text(column)?));
     let send = NewSend {
         account: row.opt_int(2)?.map(AccountId),
@@ -267,6 +270,8 @@ fn record_of(row: &dyn Row) -> Result<SendRecord, StoreError> {
         send,
         attempts: row.small(11)?,
         created: row.time(12)?,
+        since: row.time(17)?,
+        tell_at: row.opt_int(18)?.map(Timestamp),
         warned: row.flag(14)?,
         last_reply: row.opt_text(15)?.map(str::to_owned),
     })

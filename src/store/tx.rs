@@ -55,13 +55,15 @@ pub(crate) struct Tx<'s> {
     session: &'s mut dyn Session,
     /// What the change feed is to say once this is committed.
     pub(super) touched: Vec<super::Touched>,
+    /// What the queue is to hear once this is committed.
+    pub(super) waiting: Vec<super::Waiting>,
     /// What caches are to let go once this is committed.
     pub(super) stale: super::generations::Stale,
 }
 
 impl<'s> Tx<'s> {
     pub(super) fn new(session: &'s mut dyn Session) -> Self {
-        Self { session, touched: Vec::new(), stale: super::generations::Stale::default() }
+        Self { session, touched: Vec::new(), waiting: Vec::new(), stale: super::generations::Stale::default() }
     }
 
     pub(crate) fn execute(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<u64, StoreError> {

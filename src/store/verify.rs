@@ -66,6 +66,7 @@ fn check_snapshot(
         named.entry(row.int(0)?).or_insert((0_i64, None)).0 += 1;
         Ok(ControlFlow::Continue(()))
     })?;
+    check_destinations(&mut tx, &mut findings)?;
     check_references(&mut tx, &mut findings, &named)?;
     check_bodies(&mut tx, &mut findings, &named, progress)?;
     check_directory(&mut tx, &mut findings)?;
@@ -83,6 +84,18 @@ struct Counters {
     deleted: i64,
     octets: i64,
     deleted_octets: i64,
+}
+
+/// Whatever waits must be found by its destination, and in time.
+fn check_destinations(tx: &mut Tx<'_>, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let lost = tx.rows(
+        "SELECT s.destination, min(s.due) FROM send s LEFT JOIN destination d ON d.destination = s.destination
+         WHERE s.state = 'due' AND (d.due IS NULL OR d.due > s.due) GROUP BY s.destination",
+        &[],
+        |row| Ok(format!("destination {}: something waits since {} that nobody looks for", row.text(0)?, row.int(1)?)),
+    )?;
+    findings.extend(lost.into_iter().map(Finding));
+    Ok(())
 }
 
 fn check_mailboxes(tx: &mut Tx<'_>, findings: &mut Vec<Finding>, named: &mut Named) -> Result<(), StoreError> {

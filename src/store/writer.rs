@@ -10,7 +10,7 @@
 use super::error::StoreError;
 use super::generations::{Generations, Stale};
 use super::tx::{Begin, Session, Tx};
-use super::{Observer, Touched};
+use super::{Observers, Touched, Waiting};
 use crate::types::limits::{COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX, WRITER_QUEUE_MAX};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -73,12 +73,12 @@ impl Writer {
     pub(super) fn start(
         session: Box<dyn Session>,
         generations: Arc<Generations>,
-        observer: Observer,
+        observers: Arc<Observers>,
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(WRITER_QUEUE_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(session, jobs, &generations, &observer))
+            .spawn(move || run(session, jobs, &generations, &observers))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -110,7 +110,7 @@ fn run(
     mut session: Box<dyn Session>,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     generations: &Generations,
-    observer: &Observer,
+    observers: &Observers,
 ) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(COMMIT_JOBS_MAX);
     while let Some(first) = jobs.blocking_recv() {
@@ -122,7 +122,7 @@ fn run(
             octets += job.octets();
             batch.push(job);
         }
-        let (committed, Told { touched, stale }) = commit(session.as_mut(), &mut batch);
+        let (committed, Told { touched, waiting, stale }) = commit(session.as_mut(), &mut batch);
         if let Err(error) = &committed {
             tracing::error!(%error, jobs = batch.len(), "commit failed; nothing of it was stored");
         }
@@ -133,7 +133,10 @@ fn run(
             job.answer(committed.clone());
         }
         if committed.is_ok() && !touched.is_empty() {
-            observer(&touched);
+            observers.touched(&touched);
+        }
+        if committed.is_ok() && !waiting.is_empty() {
+            observers.waiting(&waiting);
         }
     }
 }
@@ -142,12 +145,14 @@ fn run(
 #[derive(Default)]
 struct Told {
     touched: Vec<Touched>,
+    waiting: Vec<Waiting>,
     stale: Stale,
 }
 
 impl Told {
     fn add(&mut self, tx: &mut Tx<'_>) {
         self.touched.append(&mut tx.touched);
+        self.waiting.append(&mut tx.waiting);
         self.stale.merge(std::mem::take(&mut tx.stale));
     }
 }
@@ -208,6 +213,7 @@ fn run_in_savepoint(session: &mut dyn Session, job: &mut dyn Job, told: &mut Tol
     }
     if kept {
         told.touched.append(&mut by_job.touched);
+        told.waiting.append(&mut by_job.waiting);
         told.stale.merge(by_job.stale);
         session.release()
     } else {

@@ -315,3 +315,5 @@ pub const SEND_LIFETIME_SECONDS: i64 = 5 * 24 * 60 * 60;
 /// message may come back from lists and old addresses some times, not for ever.
 pub const RECEIVED_FIELDS_MAX: usize = 100;
 pub const RECEIVED_FIELDS_OURS_MAX: usize = 6;
+/// Senders to one destination that are looked at for one turn before the order of time decides.
+pub const QUEUE_ORIGINS_PER_TURN_MAX: u32 = 256;

@@ -3,12 +3,10 @@
 use super::world::{NOW, World, address, block_on, body, filing, message, new_account, put_mailbox};
 use crate::store::{
     Answered, BodyChoice, Deposit, DirectoryChange, DkimAlgorithm, DkimKey, DkimKeyState, DomainKind, Duplicate,
-    FilingPlace, FlagChange, FlagVerb, LedgerEntry, LedgerFilter, NewMailbox, NewSend, ParkReason, ScriptOwner,
-    SendDetails, SendKind, SendState, Store, StoreError, Thing, VersionSource, restore,
+    FilingPlace, FlagChange, FlagVerb, LedgerEntry, LedgerFilter, NewMailbox, ParkReason, ScriptOwner, Store,
+    StoreError, Thing, VersionSource, restore,
 };
-use crate::types::{
-    Flags, MailboxName, RedirectionSwitch, SendId, SpecialUse, Switches, Target, ThreadId, Timestamp, Uid, UidSet,
-};
+use crate::types::{Flags, MailboxName, RedirectionSwitch, SpecialUse, Switches, Target, ThreadId, Uid, UidSet};
 
 fn uids(text: &[(u32, u32)]) -> UidSet {
     UidSet::from_ranges(text.iter().copied())
@@ -397,57 +395,6 @@ fn threads_are_noted_without_a_change_anybody_sees() {
             (entries[2].thread, entries[129].thread, entries[0].thread),
             (ThreadId(7), ThreadId(8), ThreadId(0))
         );
-    });
-}
-
-fn send_to(recipient: &str, due: Timestamp) -> NewSend {
-    let recipient = address(recipient);
-    NewSend {
-        kind: SendKind::Redirection,
-        account: None,
-        address: Some(address("team@example.test")),
-        sender: None,
-        destination: recipient.domain().to_string(),
-        recipient,
-        due,
-        expires: due.plus_seconds(86_400),
-        priority: -3,
-        details: SendDetails { smtputf8: true, cause: "redirections, line 7".to_owned(), ..SendDetails::default() },
-    }
-}
-
-#[test]
-fn sends_are_claimed_once_and_survive_a_restart() {
-    block_on(async {
-        let world = World::with_people().await;
-        let mut deposit = Deposit { bodies: vec![body("out")], ..Deposit::default() };
-        for (recipient, wait) in [("a@one.example", 0), ("b@two.example", 0), ("c@one.example", 50)] {
-            deposit.sends.push((BodyChoice::New(0), send_to(recipient, NOW.plus_seconds(wait))));
-        }
-        let ids = world.store.deposit(deposit).await.expect("queued").sends;
-        world.assert_sound();
-        let due = world.store.due_sends(NOW, 10).await.expect("readable");
-        assert_eq!(due.iter().map(|send| send.id).collect::<Vec<_>>(), ids[..2]);
-        assert_eq!(due[0].send, send_to("a@one.example", NOW));
-        assert_eq!(world.store.claim_sends(ids[..2].to_vec()).await, Ok(ids[..2].to_vec()));
-        assert_eq!(world.store.claim_sends(ids[..2].to_vec()).await, Ok(Vec::new()));
-        let world = world.reopened();
-        assert_eq!(world.store.release_claims().await, Ok(2));
-        let event = |event: &str| LedgerEntry { event: event.to_owned(), ..LedgerEntry::default() };
-        let later = NOW.plus_seconds(300);
-        world.store.postpone_send(ids[0], later, "451 later".to_owned(), event("postponed")).await.expect("noted");
-        let first = world.store.send(ids[0]).await.expect("readable").expect("there");
-        assert_eq!((first.attempts, first.last_reply.as_deref(), first.send.due), (1, Some("451 later"), later));
-        assert_eq!(world.store.set_send_state(ids[1], SendState::Held, None).await, Ok(true));
-        assert_eq!(world.store.next_due().await, Ok(Some(NOW.plus_seconds(50))));
-        for id in &ids {
-            world.store.finish_send(*id, event("sent")).await.expect("finished");
-        }
-        let gone = world.store.finish_send(SendId(1), event("sent")).await;
-        assert_eq!(gone, Err(StoreError::Missing(Thing::Send)));
-        assert_eq!(world.store.send_count().await, Ok(0));
-        assert_eq!(world.store.ledger(LedgerFilter::All, 100).await.expect("readable").len(), 4);
-        world.assert_sound();
     });
 }
 

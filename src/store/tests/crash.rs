@@ -5,8 +5,8 @@ use super::faulty::{self, Fault};
 use super::world::{NOW, add_people, address, block_on, body, filing, message, put_mailbox};
 use crate::store::{
     Answered, BodyChoice, BodyIndex, Deposit, DirectoryChange, DkimAlgorithm, DkimKey, DkimKeyState, Duplicate,
-    FlagChange, FlagVerb, LedgerEntry, NewMailbox, NewSend, ParkReason, ScriptOwner, SendDetails, SendKind, SendState,
-    Store, StoreError, VersionSource,
+    FlagChange, FlagVerb, LedgerEntry, NewMailbox, NewSend, ParkReason, PutOff, ScriptOwner, SendDetails, SendEnd,
+    SendKind, SendState, Settlement, Store, StoreError, TargetNote, TransportPolicy, Turn, VersionSource,
 };
 use crate::types::limits::BODY_CHUNK_OCTETS;
 use crate::types::{AccountId, FixedClock, Flags, MailboxId, MailboxName, SendId, ThreadId, Uid, UidSet};
@@ -48,6 +48,41 @@ fn send() -> NewSend {
         expires: NOW.plus_seconds(1000),
         priority: 0,
         details: SendDetails::default(),
+    }
+}
+
+/// The send at hand goes, with a report about it, and a redirection's target is counted.
+fn settlement(scene: Scene) -> Settlement {
+    let note = TargetNote {
+        address: address("john@example.test"),
+        target: address("a@one.example"),
+        refusal: Some("550 no".to_owned()),
+    };
+    Settlement {
+        ends: vec![(scene.send, SendEnd::Gone)],
+        reports: vec![(body("report"), send())],
+        targets: vec![note],
+        ledger: vec![event()],
+    }
+}
+
+fn put_off() -> PutOff {
+    PutOff {
+        destination: "one.example".to_owned(),
+        pause_seconds_first: 300,
+        pause_seconds_max: 1000,
+        warn_since: NOW.plus_seconds(-5),
+        reply: "no connection".to_owned(),
+        most: 10,
+    }
+}
+
+fn policy(seconds: i64) -> TransportPolicy {
+    TransportPolicy {
+        id: "1".to_owned(),
+        text: "version: STSv1".to_owned(),
+        fetched: NOW,
+        expires: NOW.plus_seconds(seconds),
     }
 }
 
@@ -132,12 +167,24 @@ const ACTS: &[Act] = &[
     ("set_threads", |store, scene| {
         Box::pin(async move { store.set_threads(scene.inbox, vec![(Uid(5), ThreadId(3))]).await })
     }),
-    ("claim_sends", |store, scene| Box::pin(async move { store.claim_sends(vec![scene.send]).await.map(|_| ()) })),
-    ("release_claims", |store, _| Box::pin(async { store.release_claims().await.map(|_| ()) })),
-    ("postpone_send", |store, scene| {
-        Box::pin(async move { store.postpone_send(scene.send, NOW, "450 no".to_owned(), event()).await })
+    ("take_sends", |store, _| {
+        let turn = Turn { destination: "one.example".to_owned(), after: String::new(), messages: 5, recipients: 5 };
+        Box::pin(async move { store.take_sends(turn).await.map(|_| ()) })
     }),
-    ("mark_warned", |store, scene| Box::pin(async move { store.mark_warned(scene.send).await })),
+    ("settle_sends", |store, scene| Box::pin(async move { store.settle_sends(settlement(scene)).await.map(|_| ()) })),
+    ("put_off_sends", |store, _| Box::pin(async { store.put_off_sends(put_off()).await.map(|_| ()) })),
+    ("hurry_sends", |store, _| Box::pin(async { store.hurry_sends(SendId(0), 10).await.map(|_| ()) })),
+    ("remember_long_sender", |store, _| {
+        Box::pin(async { store.remember_long_sender(&address("new@long.example")).await.map(|_| ()) })
+    }),
+    ("forget_long_senders", |store, _| {
+        Box::pin(async { store.forget_long_senders(NOW.plus_seconds(1)).await.map(|_| ()) })
+    }),
+    ("put_transport_policy", |store, _| {
+        Box::pin(async { store.put_transport_policy(&"far.example".parse().expect("a domain"), policy(5)).await })
+    }),
+    ("forget_transport_policies", |store, _| Box::pin(async { store.forget_transport_policies().await.map(|_| ()) })),
+    ("release_claims", |store, _| Box::pin(async { store.release_claims().await.map(|_| ()) })),
     ("set_send_state", |store, scene| {
         Box::pin(async move { store.set_send_state(scene.send, SendState::Held, None).await.map(|_| ()) })
     }),
@@ -230,9 +277,12 @@ async fn prepare(store: &Store) -> Result<Scene, StoreError> {
     store.change_flags(inbox, flags((2, 3), Flags::DELETED, "$J")).await?;
     store.put_body(body("an old orphan")).await?;
     let mut deposit = full_deposit(Scene { jane, john, inbox, archive, send: SendId(0) });
-    deposit.sends.push((BodyChoice::New(0), send()));
+    deposit.sends.push((BodyChoice::New(0), NewSend { destination: "two.example".to_owned(), ..send() }));
     let sends = store.deposit(deposit).await?.sends;
-    store.claim_sends(vec![sends[1]]).await?;
+    let turn = Turn { destination: "two.example".to_owned(), after: String::new(), messages: 5, recipients: 5 };
+    store.take_sends(turn).await?;
+    store.remember_long_sender(&address("old@long.example")).await?;
+    store.put_transport_policy(&"old.example".parse().expect("a domain"), policy(0)).await?;
     let key = DkimKey {
         selector: "old".to_owned(),
         algorithm: DkimAlgorithm::RsaSha256,

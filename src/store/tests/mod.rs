@@ -5,4 +5,5 @@ mod contract;
 mod crash;
 mod credentials;
 mod faulty;
+mod queue;
 mod world;
