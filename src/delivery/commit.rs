@@ -4,8 +4,9 @@ use super::StoredMessage;
 use super::explain::Explanation;
 use super::mail::{Answers, Mail, Origin};
 use super::marks::Marks;
-use super::own_mail::{self, House};
+use super::own_mail::{self, Failure, House};
 use super::plan::{DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
+use crate::directory::Snapshot;
 use crate::filter::{Content, Filing as CopyFiling};
 use crate::store::{
     Answered, BodyChoice, Deposit, Duplicate, Filing, FilingPlace, LedgerEntry, NewBody, NewSend, SendDetails,
@@ -22,6 +23,7 @@ pub(super) struct Facts<'f> {
     pub(super) return_path_octets: u32,
     pub(super) message_id: String,
     pub(super) house: House<'f>,
+    pub(super) snapshot: &'f Snapshot,
     pub(super) marks: &'f Marks,
     pub(super) lifetime_seconds: i64,
     pub(super) answers: Answers,
@@ -45,6 +47,7 @@ pub(super) struct Prepared {
 
 /// Bodies of the deposit, none twice.
 struct Bodies<'b> {
+    sender: Option<&'b Address>,
     original: BodyChoice,
     edited: Vec<(Arc<[u8]>, usize)>,
     new: &'b mut Vec<NewBody>,
@@ -56,7 +59,8 @@ impl Bodies<'_> {
         if let Some((_, place)) = self.edited.iter().find(|(known, _)| Arc::ptr_eq(known, octets)) {
             return Ok(BodyChoice::New(*place));
         }
-        self.new.push(super::body_of(octets)?);
+        // Scripts may put fields above Return-Path or take it away; what is sent leaves out that first field.
+        self.new.push(super::body_of(&super::with_return_path(self.sender, octets).octets)?);
         let place = self.new.len() - 1;
         self.edited.push((Arc::clone(octets), place));
         Ok(BodyChoice::New(place))
@@ -72,12 +76,12 @@ pub(super) fn prepare(
 ) -> Result<Prepared, StoreError> {
     let mut deposit = Deposit::default();
     let mut own_mail = Vec::new();
-    let mut choices = Bodies { original, edited: Vec::new(), new: &mut bodies };
-    for visit in &plan.visits {
-        // What a refused recipient's script wanted besides is not done: the sender was told that it came to nothing.
-        if plan.recipients[visit.recipient] != Fate::Accepted {
-            continue;
-        }
+    // Copies of what the house writes come behind the message itself, which has the first claim on the room there is.
+    let mut copies = Vec::new();
+    let sender = facts.mail.envelope.sender.as_ref();
+    let mut choices = Bodies { sender, original, edited: Vec::new(), new: &mut bodies };
+    let done = plan.done();
+    for visit in plan.visits.iter().zip(done).filter_map(|(visit, done)| done.then_some(visit)) {
         for deed in &visit.deeds {
             let line = format!("{} line {}", deed.cause.script.name, deed.cause.line);
             match &deed.kind {
@@ -92,22 +96,21 @@ pub(super) fn prepare(
                 }
                 DeedKind::Reply(reply) => {
                     let message = own_mail::reply(&facts.house, own_mail.len(), facts.mail, reply, facts.message);
-                    if let Some(copy) = &reply.fcc {
-                        file_copy(facts, visit, copy, &message, &mut deposit, choices.new)?;
-                    }
-                    if let Some(until) = reply.memory.until
-                        && let Ok(sender) = reply.memory.key.sender.parse()
-                    {
-                        let handle = reply.memory.key.handle.clone();
+                    copies.extend(copy_of(facts, visit, reply.fcc.as_ref(), &message, choices.new)?);
+                    if let Some(until) = reply.memory.until {
+                        let (sender, handle) = (reply.to.clone(), reply.memory.key.handle.clone());
                         deposit.answered.push(Answered { address: visit.address.clone(), sender, handle, until });
                     }
                     own_mail.push(own(SendKind::Reply, visit, reply.to.clone(), message, line));
                 }
                 DeedKind::Notify(notification) => {
                     let all = notification.to.iter().chain(&notification.cc).chain(&notification.bcc);
-                    for to in all {
+                    for (place, to) in all.enumerate() {
                         let number = own_mail.len();
                         let message = own_mail::notification(&facts.house, number, facts.mail, notification, to);
+                        // RFC 8580 section 3.1: one copy, however many are told.
+                        let fcc = notification.fcc.as_ref().filter(|_| place == 0);
+                        copies.extend(copy_of(facts, visit, fcc, &message, choices.new)?);
                         own_mail.push(own(SendKind::Notice, visit, to.clone(), message, line.clone()));
                     }
                 }
@@ -116,11 +119,9 @@ pub(super) fn prepare(
         }
         remember_duplicates(visit, &mut deposit);
     }
+    deposit.filings.extend(copies);
     own_mail.extend(bounce(plan, facts));
-    if let Origin::Submission { account, .. } = &facts.mail.origin {
-        let recipients = facts.mail.envelope.recipients.iter();
-        deposit.correspondents = recipients.map(|recipient| (*account, recipient.address.clone())).collect();
-    }
+    deposit.correspondents = correspondents(plan, facts);
     deposit.ledger.push(received(plan, facts)?);
     deposit.bodies = bodies;
     Ok(Prepared { deposit, own_mail })
@@ -157,28 +158,36 @@ fn filing(facts: &Facts<'_>, account: AccountId, place: FilingPlace, body: BodyC
         keywords,
         internal_date: facts.mail.now,
         internal_zone_minutes: 0,
-        within_quota: true,
+        within_quota: facts.mail.origin != Origin::House,
     }
 }
 
-/// RFC 8580: a copy of the answer for its author.
-fn file_copy(
+/// Whom a submitter has written to, other than himself.
+fn correspondents(plan: &Plan, facts: &Facts<'_>) -> Vec<(AccountId, Address)> {
+    let Origin::Submission { account, .. } = facts.mail.origin else { return Vec::new() };
+    let recipients = facts.mail.envelope.recipients.iter().zip(&plan.recipients);
+    let accepted = recipients.filter(|(_, fate)| **fate == Fate::Accepted).map(|(recipient, _)| &recipient.address);
+    let others = accepted.filter(|address| !facts.snapshot.belongs_to(address, account));
+    others.map(|address| (account, address.clone())).collect()
+}
+
+/// RFC 8580: a copy of what was written in somebody's name, for him. It needs no room: refused for lack of it, the message
+/// itself would be.
+fn copy_of(
     facts: &Facts<'_>,
     visit: &Visit,
-    copy: &CopyFiling,
+    copy: Option<&CopyFiling>,
     message: &[u8],
-    deposit: &mut Deposit,
     bodies: &mut Vec<NewBody>,
-) -> Result<(), StoreError> {
-    let Some(account) = visit.account else { return Ok(()) };
+) -> Result<Option<Filing>, StoreError> {
+    let (Some(account), Some(copy)) = (visit.account, copy) else { return Ok(None) };
     bodies.push(super::body_of(message)?);
     let body = BodyChoice::New(bodies.len() - 1);
     let place = match copy.create.and_then(|create| create.special_use) {
         Some(usage) => FilingPlace::Special(usage, copy.mailbox.clone()),
         None => FilingPlace::Named(copy.mailbox.clone()),
     };
-    deposit.filings.push(filing(facts, account, place, body, &copy.flags));
-    Ok(())
+    Ok(Some(Filing { within_quota: false, ..filing(facts, account, place, body, &copy.flags) }))
 }
 
 fn send(facts: &Facts<'_>, visit: &Visit, outgoing: &Outgoing, cause: String) -> NewSend {
@@ -187,7 +196,13 @@ fn send(facts: &Facts<'_>, visit: &Visit, outgoing: &Outgoing, cause: String) ->
         OutgoingKind::Submission => (SendKind::Submission, None, String::new()),
         OutgoingKind::Redirection => (SendKind::Redirection, None, facts.marks.field(&visit.address)),
         OutgoingKind::Handover(host) => {
-            (SendKind::Handover, Some(host.clone()), facts.marks.field(&outgoing.to.canonical()))
+            // The other server may send it back to the address that led there, or to the one it was handed.
+            let to = outgoing.to.canonical();
+            let mut marks = facts.marks.field(&to);
+            if to != visit.address {
+                marks.push_str(&facts.marks.field(&visit.address));
+            }
+            (SendKind::Handover, Some(host.clone()), marks)
         }
     };
     let (account, address) = match &facts.mail.origin {
@@ -230,20 +245,24 @@ fn send(facts: &Facts<'_>, visit: &Visit, outgoing: &Outgoing, cause: String) ->
     }
 }
 
-/// One report for all recipients that were refused while others were not, where there is no other way to say so.
+/// One report for all recipients of which the sender must hear what no reply can tell: that they were refused while others
+/// were not, or that they are taken and not everybody they lead to has got a copy. The report names addresses as the sender
+/// wrote them: whom they lead to is not his business.
 fn bounce(plan: &Plan, facts: &Facts<'_>) -> Option<OwnMail> {
-    let accepted = plan.recipients.contains(&Fate::Accepted);
-    if facts.answers == Answers::Each || !accepted {
-        return None;
+    let mut failed: Vec<(&Recipient, Failure<'_>)> = Vec::new();
+    let is_accepted = plan.recipients.contains(&Fate::Accepted);
+    for (index, (recipient, fate)) in facts.mail.envelope.recipients.iter().zip(&plan.recipients).enumerate() {
+        if *fate == Fate::Accepted {
+            failed.extend(plan.missed(index).map(|why| (recipient, Failure::Missed(why))));
+        } else if facts.answers == Answers::One && is_accepted {
+            failed.push((recipient, Failure::Refused(fate)));
+        }
     }
-    let recipients = facts.mail.envelope.recipients.iter();
-    let refused: Vec<(&Recipient, &Fate)> =
-        recipients.zip(&plan.recipients).filter(|(_, fate)| **fate != Fate::Accepted).collect();
-    if refused.is_empty() {
+    if failed.is_empty() {
         return None;
     }
     // The number keeps its identifier apart from those of the answers.
-    let (to, message) = own_mail::bounce(&facts.house, usize::from(u16::MAX), facts.mail, facts.message, &refused)?;
+    let (to, message) = own_mail::bounce(&facts.house, usize::from(u16::MAX), facts.mail, facts.message, &failed)?;
     let cause = "refused while others accepted".to_owned();
     Some(OwnMail { kind: SendKind::Bounce, address: None, account: None, to, message, cause })
 }

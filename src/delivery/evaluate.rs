@@ -5,18 +5,18 @@
 //! comes to it. Depth and number of visits are limited all the same, because the limits of what may be saved can be
 //! lowered after it was saved.
 
-use super::host::AddressHost;
 use super::mail::{Mail, Origin};
 use super::marks::Marks;
+use super::outward;
 use super::plan::{Deed, DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
 use super::shelf::Shelf;
 use crate::directory::{Local, Resolution, Snapshot};
-use crate::filter::{self, Action, ActionKind, Cause, Content, Limits, Phase, ScriptName};
+use crate::filter::{self, Action, ActionKind, Cause, Content, KeepReason, Limits, ScriptKind, ScriptName};
 use crate::message::Structure;
-use crate::rules::NotTaken;
+use crate::rules::{NotTaken, SectionLines};
 use crate::store::FilingPlace;
-use crate::types::limits::{ADDRESS_HOPS_MAX, EXPANDED_RECIPIENTS_MAX};
-use crate::types::{AccountId, Address, MailboxName, Recipient};
+use crate::types::limits::{ADDRESS_HOPS_MAX, EXPANDED_RECIPIENTS_MAX, SIEVE_ACTIONS_MAX, SIEVE_REDIRECTS_MAX};
+use crate::types::{AccountId, Address, DsnReturn, MailboxName, Notify, Recipient, Timestamp};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -30,25 +30,60 @@ pub(super) struct World<'w> {
 
 /// An address on the message's way.
 struct Waiting {
-    address: Address,
+    to: Address,
+    /// To which address the message came, for the script of the next one: to its owner's, an alias's mail has come to
+    /// the alias.
+    written: Address,
+    content: Content,
+    wishes: Wishes,
     recipient: usize,
-    from: Option<(usize, Cause)>,
+    from: usize,
+    cause: Cause,
     depth: usize,
 }
 
-struct Evaluation<'w> {
-    world: &'w World<'w>,
-    mail: &'w Mail,
-    message: &'w [u8],
-    structure: &'w Structure,
+/// How the message got to an address.
+pub(super) struct Way {
+    pub(super) written: Address,
+    pub(super) content: Content,
+    pub(super) recipient: usize,
+    pub(super) from: Option<(usize, Cause)>,
+    pub(super) depth: usize,
+}
+
+/// What is asked of whoever takes the message on (RFC 3461, RFC 2852).
+#[derive(Clone, Copy)]
+struct Wishes {
+    notify: Notify,
+    dsn_return: Option<DsnReturn>,
+    deliver_by: Option<(Timestamp, bool)>,
+}
+
+/// No address has more visits and sends behind it than this, and no chain is longer.
+pub(super) struct Bounds {
+    pub(super) hops: usize,
+    crowd: usize,
+    pub(super) script: Limits,
+}
+
+pub(super) struct Evaluation<'w> {
+    pub(super) world: &'w World<'w>,
+    pub(super) mail: &'w Mail,
+    pub(super) message: &'w [u8],
+    pub(super) structure: &'w Structure,
+    pub(super) bounds: Bounds,
     plan: Plan,
     visited: HashMap<Address, usize>,
-    /// Where the message goes already, with the octets that go there.
+    /// Where the message goes already.
     filed: HashSet<(AccountId, String)>,
     sent: HashSet<Address>,
+    /// The owners' addresses for which somebody has answered.
+    pub(super) answered: HashSet<Address>,
     waiting: VecDeque<Waiting>,
     /// Marks of addresses that have sent this very message out before.
     passed: HashSet<String>,
+    /// Why it may not be passed on to anybody outside.
+    stays: Option<Fate>,
 }
 
 /// Runs scripts: not for a network thread.
@@ -58,12 +93,15 @@ pub(super) fn evaluate(world: &World<'_>, mail: &Mail, message: &[u8], structure
         mail,
         message,
         structure,
+        bounds: Bounds::of(world.snapshot),
         plan: Plan::default(),
         visited: HashMap::new(),
         filed: HashSet::new(),
         sent: HashSet::new(),
+        answered: HashSet::new(),
         waiting: VecDeque::new(),
         passed: world.marks.in_message(message),
+        stays: outward::refusal(message),
     };
     for (index, recipient) in mail.envelope.recipients.iter().enumerate() {
         evaluation.plan.recipients.push(Fate::Accepted);
@@ -74,77 +112,97 @@ pub(super) fn evaluate(world: &World<'_>, mail: &Mail, message: &[u8], structure
     evaluation.plan
 }
 
+impl Bounds {
+    /// What was saved under other limits is served in full: what delivery allows is never less than the usual.
+    fn of(snapshot: &Snapshot) -> Self {
+        let limits = snapshot.limits();
+        let redirects = SIEVE_REDIRECTS_MAX.max(limits.redirection_targets_max.saturating_mul(2));
+        let actions = redirects.saturating_add(SIEVE_ACTIONS_MAX - SIEVE_REDIRECTS_MAX);
+        Self {
+            hops: limits.address_hops_max.max(ADDRESS_HOPS_MAX),
+            crowd: limits.expanded_recipients_max.max(EXPANDED_RECIPIENTS_MAX),
+            script: Limits { redirects, actions, ..Limits::default() },
+        }
+    }
+}
+
 impl Evaluation<'_> {
     /// Follows one recipient of the envelope to all its ends, and says what to answer for it.
     fn recipient(&mut self, index: usize, recipient: &Recipient) -> Fate {
-        let arrival = match self.arrive(&recipient.address, index, None, 0) {
+        let written = recipient.address.clone();
+        let way = Way { written, content: Content::Original, recipient: index, from: None, depth: 0 };
+        let arrival = match self.arrive(&recipient.address, way) {
             Arrival::Visits(visit) => visit,
-            Arrival::Outside(outgoing) => return self.outside(index, outgoing, recipient),
+            Arrival::Outside(to, why) => return self.outside(index, &to, why, recipient),
             Arrival::Refused(fate) => return fate,
         };
         while let Some(next) = self.waiting.pop_front() {
-            self.follow(&next);
+            self.follow(next);
         }
         self.plan.arrivals[index] = Some(arrival);
+        self.break_circles(arrival);
         self.plan.judge(index)
     }
 
     /// A recipient that no script of ours speaks for.
-    fn outside(&mut self, index: usize, mut outgoing: Outgoing, recipient: &Recipient) -> Fate {
-        if outgoing.why == OutgoingKind::Submission && !matches!(self.mail.origin, Origin::Submission { .. }) {
+    fn outside(&mut self, index: usize, to: &Address, why: OutgoingKind, recipient: &Recipient) -> Fate {
+        if why == OutgoingKind::Submission && !matches!(self.mail.origin, Origin::Submission { .. }) {
             return Fate::NotOurs;
         }
-        outgoing.notify = recipient.notify;
-        outgoing.dsn_return = self.mail.envelope.dsn_return;
-        outgoing.deliver_by = self.mail.envelope.deliver_by;
-        if self.passed.contains(&self.world.marks.of(&recipient.address.canonical())) {
-            return Fate::Loop;
-        }
-        let cause =
-            Cause { script: Arc::new(ScriptName { name: "envelope".to_owned(), version: None }), line: 0, column: 0 };
-        let visit = Visit {
+        let name = ScriptName { name: "envelope".to_owned(), version: None, kind: ScriptKind::Compiled };
+        let visit = self.plan.visits.len();
+        self.plan.visits.push(Visit {
             address: recipient.address.canonical(),
             recipient: index,
             from: None,
             written: recipient.address.clone(),
             account: None,
             version: 0,
+            sections: SectionLines::default(),
             deeds: Vec::new(),
             suppressed: Vec::new(),
             errors: Vec::new(),
             duplicates: Vec::new(),
-        };
-        let deed = self.send(outgoing);
-        let deeds = vec![Deed { kind: deed, content: Content::Original, cause }];
-        self.plan.visits.push(Visit { deeds, ..visit });
-        Fate::Accepted
+        });
+        let kind = self.send(visit, to, why, self.wishes(index));
+        let cause = Cause { script: Arc::new(name), line: 0, column: 0 };
+        self.plan.visits[visit].deeds = vec![Deed { kind, content: Content::Original, cause }];
+        self.plan.arrivals[index] = Some(visit);
+        self.plan.judge(index)
     }
 
-    fn follow(&mut self, waiting: &Waiting) {
-        let Some((from, cause)) = waiting.from.clone() else { return };
-        let kind = match self.arrive(&waiting.address, waiting.recipient, Some((from, cause)), waiting.depth) {
+    fn wishes(&self, recipient: usize) -> Wishes {
+        let envelope = &self.mail.envelope;
+        let notify = envelope.recipients.get(recipient).map_or_else(Notify::default, |recipient| recipient.notify);
+        Wishes { notify, dsn_return: envelope.dsn_return, deliver_by: envelope.deliver_by }
+    }
+
+    fn follow(&mut self, waiting: Waiting) {
+        let Waiting { to, written, content, wishes, recipient, from, cause, depth } = waiting;
+        let way = Way { written, content, recipient, from: Some((from, cause)), depth };
+        let kind = match self.arrive(&to, way) {
             Arrival::Visits(visit) => {
                 let again = self.plan.visits[visit].from.as_ref().is_none_or(|(parent, _)| *parent != from);
-                DeedKind::Follow { to: waiting.address.clone(), visit, again }
+                DeedKind::Follow { to: to.clone(), visit, again }
             }
-            Arrival::Outside(outgoing) => self.send(outgoing),
-            Arrival::Refused(why) => DeedKind::Refused { to: waiting.address.clone(), why },
+            Arrival::Outside(away, why) => self.send(from, &away, why, wishes),
+            Arrival::Refused(why) => DeedKind::Refused { to: to.clone(), why },
         };
         // The deed was put in place when the script asked for it; only now is known what becomes of it.
         let deeds = &mut self.plan.visits[from].deeds;
-        if let Some(deed) = deeds.iter_mut().find(|deed| is_pending(&deed.kind, &waiting.address)) {
+        if let Some(deed) = deeds.iter_mut().find(|deed| is_pending(&deed.kind, &to)) {
             deed.kind = kind;
         }
     }
 
     /// Visits the address that takes mail for this one, unless the message has been there.
-    fn arrive(&mut self, written: &Address, recipient: usize, from: Option<(usize, Cause)>, depth: usize) -> Arrival {
-        let local = match self.world.snapshot.resolve(written) {
+    fn arrive(&mut self, to: &Address, way: Way) -> Arrival {
+        let local = match self.world.snapshot.resolve(to) {
             Resolution::Local(local) => local,
-            Resolution::Outside => return Arrival::Outside(outgoing(written, OutgoingKind::Submission)),
-            Resolution::SentTo(address) => return Arrival::Outside(outgoing(&address, OutgoingKind::Redirection)),
+            Resolution::Outside => return Arrival::Outside(to.clone(), OutgoingKind::Submission),
+            Resolution::SentTo(address) => return Arrival::Outside(address, OutgoingKind::Redirection),
             Resolution::Handover { address, host, port } => {
-                return Arrival::Outside(outgoing(&address, OutgoingKind::Handover(format!("{host}:{port}"))));
+                return Arrival::Outside(address, OutgoingKind::Handover(format!("{host}:{port}")));
             }
             Resolution::Refused { why: NotTaken::Unknown, .. } => return Arrival::Refused(Fate::Unknown),
             Resolution::Refused { why: NotTaken::Paused, .. } => return Arrival::Refused(Fate::Paused),
@@ -152,93 +210,80 @@ impl Evaluation<'_> {
         if let Some(visit) = self.visited.get(local.address()) {
             return Arrival::Visits(*visit);
         }
-        if depth > ADDRESS_HOPS_MAX || self.plan.visits.len() >= EXPANDED_RECIPIENTS_MAX {
+        if way.depth > self.bounds.hops || self.plan.visits.len() >= self.bounds.crowd {
             return Arrival::Refused(Fate::TooFar);
         }
-        if self.passed.contains(&self.world.marks.of(local.address())) {
+        if self.came_back(local.address()) {
             return Arrival::Refused(Fate::Loop);
         }
-        if local.suspended && from.as_ref().is_none_or(|(parent, _)| self.is_mask(*parent)) {
+        // Who is written to can be refused; a redirection that somebody else relies on keeps on filling the mailbox.
+        if local.suspended && way.from.as_ref().is_none_or(|(parent, _)| self.is_mask(*parent)) {
             return Arrival::Refused(Fate::Suspended);
         }
-        Arrival::Visits(self.visit(&local, written, recipient, from, depth))
+        Arrival::Visits(self.visit(&local, way))
+    }
+
+    /// Whether this address has sent the message out before.
+    fn came_back(&self, address: &Address) -> bool {
+        !self.passed.is_empty() && self.passed.contains(&self.world.marks.of(address))
     }
 
     /// Whether a visit is to an alias, whose mail is its owner's in every respect.
     fn is_mask(&self, visit: usize) -> bool {
-        let record = self.world.snapshot.address(&self.plan.visits[visit].address);
-        record.is_some_and(|record| record.switches.alias.is_some())
+        self.owner(&self.plan.visits[visit].address).is_some()
     }
 
-    fn visit(
-        &mut self,
-        local: &Local,
-        written: &Address,
-        recipient: usize,
-        from: Option<(usize, Cause)>,
-        depth: usize,
-    ) -> usize {
+    /// Whose mask an address is.
+    pub(super) fn owner(&self, address: &Address) -> Option<&Address> {
+        let alias = self.world.snapshot.address(address)?.switches.alias.as_ref()?;
+        (!alias.paused).then_some(&alias.owner)
+    }
+
+    fn visit(&mut self, local: &Local, way: Way) -> usize {
         let index = self.plan.visits.len();
         let address = local.address().clone();
         self.visited.insert(address.clone(), index);
+        let mut run = self.run_script(local, &way);
+        self.answer_once(&address, &mut run);
+        let Way { written, content: arrived, recipient, from, depth } = way;
         self.plan.visits.push(Visit {
             address,
             recipient,
             from,
-            written: written.clone(),
+            written,
             account: local.account(),
             version: local.record.compiled_version,
+            sections: run.sections,
             deeds: Vec::new(),
-            suppressed: Vec::new(),
-            errors: Vec::new(),
-            duplicates: Vec::new(),
+            suppressed: run.suppressed,
+            errors: run.errors,
+            duplicates: run.duplicates,
         });
-        let run = self.run_script(local, written, recipient);
-        let deeds = run.actions.into_iter().map(|action| self.deed(local, action, index, recipient, depth)).collect();
-        let visit = &mut self.plan.visits[index];
-        visit.deeds = deeds;
-        visit.suppressed = run.suppressed;
-        visit.errors = run.errors;
-        visit.duplicates = run.duplicates;
+        let mut deeds = Vec::with_capacity(run.actions.len() + run.refused.iter().len());
+        for Action { kind, content, cause } in run.actions {
+            // What a script leaves as it came may have been changed before it came.
+            let content = if content == Content::Original { arrived.clone() } else { content };
+            let kind = self.deed(local, kind, &content, &cause, index, depth);
+            deeds.push(Deed { kind, content, cause });
+        }
+        deeds.extend(run.refused.map(|(why, cause)| {
+            let kind = DeedKind::Refused { to: local.address().clone(), why };
+            Deed { kind, content: Content::Original, cause }
+        }));
+        self.plan.visits[index].deeds = deeds;
         index
     }
 
-    fn run_script(&self, local: &Local, written: &Address, recipient: usize) -> filter::Run {
-        let world = self.world;
-        let name =
-            ScriptName { name: local.address().to_string(), version: Some(u64::from(local.record.compiled_version)) };
-        let name = Arc::new(name);
-        let script = match world.shelf.compiled(&local.record) {
-            Ok(script) => script,
-            Err(kind) => return super::host::kept_for_lack_of_a_script(&name, kind),
-        };
-        let mut own_addresses = world.snapshot.also_known_as(local.address());
-        own_addresses.push(local.address().clone());
-        let account = local.account().and_then(|account| world.snapshot.account_by_id(account));
-        let host = AddressHost::new(world, local, self.mail.now);
-        // To a script the message comes to the address that was written, not to the one the envelope named first.
-        let recipient = Recipient { address: written.clone(), ..self.mail.envelope.recipients[recipient].clone() };
-        let incoming = filter::Incoming {
-            message: self.message,
-            structure: Some(self.structure),
-            envelope: &self.mail.envelope,
-            recipient: Some(&recipient),
-            address: local.address(),
-            own_addresses: &own_addresses,
-            owner_name: account.map(|account| account.names.display.as_str()).filter(|name| !name.is_empty()),
-            flags: &[],
-            now: self.mail.now,
-            remote_ip: self.mail.remote_ip,
-            remote_host: self.mail.remote_host.as_deref(),
-            hostname: world.hostname,
-            phase: Phase::During,
-        };
-        filter::run(&script, &name, &incoming, &host, &Limits::default())
-    }
-
-    fn deed(&mut self, local: &Local, action: Action, visit: usize, recipient: usize, depth: usize) -> Deed {
-        let Action { kind, content, cause } = action;
-        let kind = match kind {
+    fn deed(
+        &mut self,
+        local: &Local,
+        kind: ActionKind,
+        content: &Content,
+        cause: &Cause,
+        visit: usize,
+        depth: usize,
+    ) -> DeedKind {
+        match kind {
             ActionKind::Keep { flags, why } => {
                 self.file(local, FilingPlace::Named(MailboxName::inbox()), flags, Some(why))
             }
@@ -249,39 +294,65 @@ impl Evaluation<'_> {
                 };
                 self.file(local, place, flags, None)
             }
-            ActionKind::Redirect(redirect) => {
-                let from = Some((visit, cause.clone()));
-                if matches!(self.world.snapshot.resolve(&redirect.to), Resolution::Outside) {
-                    let mut going = outgoing(&redirect.to, OutgoingKind::Redirection);
-                    going.notify = redirect.notify.unwrap_or(self.mail.envelope.recipients[recipient].notify);
-                    going.dsn_return = redirect.dsn_return.or(self.mail.envelope.dsn_return);
-                    going.deliver_by = redirect.deliver_by.map(|by| (by.time, by.return_when_late));
-                    self.send(going)
-                } else {
-                    let address = redirect.to.clone();
-                    self.waiting.push_back(Waiting { address, recipient, from, depth: depth + 1 });
-                    DeedKind::Follow { to: redirect.to, visit: PENDING, again: false }
-                }
-            }
+            ActionKind::Redirect(redirect) => self.redirect(&redirect, content, cause, visit, depth),
             ActionKind::Reject { reason, extended } => DeedKind::Reject { reason, extended },
             ActionKind::Discard => DeedKind::Discard,
             ActionKind::Reply(reply) => DeedKind::Reply(reply),
             ActionKind::Notify(notification) => DeedKind::Notify(notification),
-        };
-        Deed { kind, content, cause }
+        }
     }
 
-    fn file(
+    fn redirect(
         &mut self,
-        local: &Local,
+        redirect: &filter::Redirect,
+        content: &Content,
+        cause: &Cause,
+        visit: usize,
+        depth: usize,
+    ) -> DeedKind {
+        let to = &redirect.to;
+        let Visit { recipient, written, address, .. } = &self.plan.visits[visit];
+        let recipient = *recipient;
+        let asked = self.wishes(recipient);
+        let wishes = Wishes {
+            notify: redirect.notify.unwrap_or(asked.notify),
+            dsn_return: redirect.dsn_return.or(asked.dsn_return),
+            deliver_by: redirect.deliver_by.map(|by| (by.time, by.return_when_late)).or(asked.deliver_by),
+        };
+        if matches!(self.world.snapshot.resolve(to), Resolution::Outside) {
+            return self.send(visit, to, OutgoingKind::Redirection, wishes);
+        }
+        let to_owner = self.owner(address).is_some_and(|owner| owner.canonical() == to.canonical());
+        self.waiting.push_back(Waiting {
+            to: to.clone(),
+            written: if to_owner { written.clone() } else { to.clone() },
+            content: content.clone(),
+            wishes,
+            recipient,
+            from: visit,
+            cause: cause.clone(),
+            depth: depth + 1,
+        });
+        DeedKind::Follow { to: to.clone(), visit: PENDING, again: false }
+    }
+
+    fn file(&mut self, local: &Local, place: FilingPlace, flags: Vec<String>, kept: Option<KeepReason>) -> DeedKind {
+        match local.account() {
+            Some(account) => self.file_for(account, place, flags, kept),
+            None => {
+                let why = if kept == Some(KeepReason::Failure) { Fate::RulesFailed } else { Fate::NoMailbox };
+                DeedKind::Refused { to: local.address().clone(), why }
+            }
+        }
+    }
+
+    fn file_for(
+        &mut self,
+        account: AccountId,
         place: FilingPlace,
         flags: Vec<String>,
-        kept: Option<filter::KeepReason>,
+        kept: Option<KeepReason>,
     ) -> DeedKind {
-        let Some(account) = local.account() else {
-            // Compiled scripts of addresses without a mailbox file nothing; a failing one must not lose the mail.
-            return DeedKind::Refused { to: local.address().clone(), why: Fate::Unknown };
-        };
         let key = match &place {
             FilingPlace::Mailbox(id) => id.to_string(),
             FilingPlace::Named(name) | FilingPlace::Special(_, name) => name.to_string(),
@@ -293,11 +364,47 @@ impl Evaluation<'_> {
         }
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> DeedKind {
-        if self.sent.insert(outgoing.to.canonical()) {
-            DeedKind::Send(Box::new(outgoing))
-        } else {
-            DeedKind::SentAlready { to: outgoing.to }
+    /// Out of the house, from a visit. What is spam or circles is not passed on, whoever's script says so; the other server
+    /// of a split domain is no stranger, and judges for itself.
+    fn send(&mut self, from: usize, to: &Address, why: OutgoingKind, wishes: Wishes) -> DeedKind {
+        let refused = match &why {
+            OutgoingKind::Submission => None,
+            OutgoingKind::Redirection => {
+                self.came_back(&self.plan.visits[from].address).then_some(Fate::Loop).or_else(|| self.stays.clone())
+            }
+            OutgoingKind::Handover(_) => self.came_back(&to.canonical()).then_some(Fate::Loop),
+        };
+        if let Some(why) = refused {
+            return DeedKind::Refused { to: to.clone(), why };
+        }
+        if self.sent.len() >= self.bounds.crowd {
+            return DeedKind::Refused { to: to.clone(), why: Fate::TooFar };
+        }
+        if !self.sent.insert(to.canonical()) {
+            return DeedKind::SentAlready { to: to.clone() };
+        }
+        let Wishes { notify, dsn_return, deliver_by } = wishes;
+        DeedKind::Send(Box::new(Outgoing { to: to.clone(), why, notify, dsn_return, deliver_by }))
+    }
+
+    /// Scripts can send a message round in a circle of ours and keep it nowhere. One who is in the circle and has a
+    /// mailbox keeps it; a circle without any is a loop.
+    fn break_circles(&mut self, arrival: usize) {
+        // Each round gives one visit an end of its own.
+        for _ in 0..self.bounds.crowd {
+            let circling = self.plan.circling(arrival);
+            let with_account = circling.iter().copied().find(|visit| self.plan.visits[*visit].account.is_some());
+            let Some(visit) = with_account.or(circling.first().copied()) else { return };
+            let follows = |deed: &&Deed| matches!(deed.kind, DeedKind::Follow { .. });
+            let Some(deed) = self.plan.visits[visit].deeds.iter().find(follows).cloned() else { return };
+            let kind = match self.plan.visits[visit].account {
+                None => DeedKind::Refused { to: self.plan.visits[visit].address.clone(), why: Fate::Loop },
+                Some(account) => {
+                    let inbox = FilingPlace::Named(MailboxName::inbox());
+                    self.file_for(account, inbox, Vec::new(), Some(KeepReason::RedirectedHere))
+                }
+            };
+            self.plan.visits[visit].deeds.push(Deed { kind, ..deed });
         }
     }
 }
@@ -313,11 +420,6 @@ fn is_pending(kind: &DeedKind, address: &Address) -> bool {
 enum Arrival {
     /// To this visit, made now or earlier.
     Visits(usize),
-    Outside(Outgoing),
+    Outside(Address, OutgoingKind),
     Refused(Fate),
-}
-
-fn outgoing(to: &Address, why: OutgoingKind) -> Outgoing {
-    let notify = crate::types::Notify::default();
-    Outgoing { to: to.clone(), why, notify, dsn_return: None, deliver_by: None }
 }

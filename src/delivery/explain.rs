@@ -1,7 +1,7 @@
 //! A plan in words and as data: what `explain` prints, and what the ledger keeps of a delivery.
 
 use super::plan::{Deed, DeedKind, Fate, OutgoingKind, Plan, Visit};
-use crate::filter::{Automatic, Cause, KeepReason, ReplyBody};
+use crate::filter::{Automatic, Cause, KeepReason, ReplyBody, ScriptKind};
 use crate::store::FilingPlace;
 
 /// What will happen, or what happened, to a message.
@@ -58,9 +58,22 @@ pub struct ActionLine {
     /// Whether the script changed the message before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub edited: bool,
+    #[serde(flatten)]
+    pub because: Because,
+}
+
+/// The line that wants it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Because {
+    /// An address, whose switches were compiled to the script; a personal script's name; `@ before`, `@example.org after`.
     pub script: String,
+    /// `switches`, `personal` or `administrator`.
+    pub kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Of a script made from switches: `before`, `responder`, `redirections`, `copy`, `personal` or `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
     /// 0: no line, as of the implicit keep.
     pub line: u32,
 }
@@ -70,8 +83,8 @@ pub struct SuppressedLine {
     /// `reply` or `notification`.
     pub what: String,
     pub why: String,
-    pub script: String,
-    pub line: u32,
+    #[serde(flatten)]
+    pub because: Because,
 }
 
 impl Explanation {
@@ -87,8 +100,8 @@ impl Explanation {
             lines.push(heading(stop));
             lines.extend(stop.actions.iter().map(|action| format!("  {}", action.sentence())));
             for suppressed in &stop.suppressed {
-                let SuppressedLine { what, why, script, line } = suppressed;
-                lines.push(format!("  no {what}: {why} ({script}, line {line})"));
+                let SuppressedLine { what, why, because } = suppressed;
+                lines.push(format!("  no {what}: {why}{}", because.words()));
             }
             lines.extend(stop.errors.iter().map(|error| format!("  script error: {error}")));
         }
@@ -139,10 +152,37 @@ impl ActionLine {
         if let Some(detail) = &self.detail {
             text.push_str(&format!(": {detail}"));
         }
-        let version = self.version.map(|version| format!(" version {version}")).unwrap_or_default();
-        match self.line {
-            0 => text,
-            line => format!("{text} ({}{version}, line {line})", self.script),
+        text.push_str(&self.because.words());
+        text
+    }
+}
+
+impl Because {
+    fn of(cause: &Cause, visit: &Visit) -> Self {
+        let Cause { script, line, .. } = cause;
+        let section = visit.sections.at(*line).filter(|_| script.kind == ScriptKind::Compiled);
+        Self {
+            script: script.name.clone(),
+            kind: match script.kind {
+                ScriptKind::Compiled => "switches".to_owned(),
+                ScriptKind::Personal => "personal".to_owned(),
+                ScriptKind::Admin => "administrator".to_owned(),
+            },
+            version: script.version,
+            section: section.map(|section| section.to_string()),
+            line: *line,
+        }
+    }
+
+    /// The address's own script is named by the heading above.
+    fn words(&self) -> String {
+        let Self { script, version, section, line, .. } = self;
+        let version = version.map(|version| format!(" version {version}")).unwrap_or_default();
+        match (line, section) {
+            (0, _) => String::new(),
+            (line, Some(section)) => format!(" ({section}, line {line})"),
+            (line, None) if self.kind == "switches" => format!(" (line {line})"),
+            (line, None) => format!(" (script {script}{version}, line {line})"),
         }
     }
 }
@@ -163,6 +203,8 @@ pub(super) fn reason(fate: &Fate) -> Option<String> {
         Fate::Unknown => "there is no such address".to_owned(),
         Fate::Paused => "the address is paused".to_owned(),
         Fate::Suspended => "the account is suspended".to_owned(),
+        Fate::RulesFailed => "the rules of the address could not be read or have failed".to_owned(),
+        Fate::NoMailbox => "the address has no mailbox to keep it in".to_owned(),
         Fate::OverQuota => "the account is over its quota".to_owned(),
         Fate::Loop => "the message has been here before: it goes in circles".to_owned(),
         Fate::TooFar => "the address leads to too many others".to_owned(),
@@ -181,7 +223,7 @@ fn stop(plan: &Plan, visit: &Visit) -> Stop {
         from_line: from.as_ref().map(|(_, line)| *line),
         from: from.map(|(address, _)| address),
         version: visit.version,
-        actions: visit.deeds.iter().map(|deed| line(plan, deed)).collect(),
+        actions: visit.deeds.iter().map(|deed| line(plan, visit, deed)).collect(),
         suppressed: visit
             .suppressed
             .iter()
@@ -191,25 +233,21 @@ fn stop(plan: &Plan, visit: &Visit) -> Stop {
                     Automatic::Notification => "notification".to_owned(),
                 },
                 why: suppressed.reason.to_string(),
-                script: suppressed.cause.script.name.clone(),
-                line: suppressed.cause.line,
+                because: Because::of(&suppressed.cause, visit),
             })
             .collect(),
         errors: visit.errors.iter().map(ToString::to_string).collect(),
     }
 }
 
-fn line(plan: &Plan, deed: &Deed) -> ActionLine {
-    let Cause { script, line, .. } = &deed.cause;
+fn line(plan: &Plan, visit: &Visit, deed: &Deed) -> ActionLine {
     let mut said = ActionLine {
         action: "none".to_owned(),
         target: None,
         flags: Vec::new(),
         detail: None,
         edited: deed.content != crate::filter::Content::Original,
-        script: script.name.clone(),
-        version: script.version,
-        line: *line,
+        because: Because::of(&deed.cause, visit),
     };
     match &deed.kind {
         DeedKind::File { place, flags, kept } => {
@@ -217,6 +255,10 @@ fn line(plan: &Plan, deed: &Deed) -> ActionLine {
             said.target = Some(place_name(place));
             said.flags.clone_from(flags);
             said.detail = kept.and_then(kept_why).map(str::to_owned);
+            if *kept == Some(KeepReason::Implicit) {
+                // Where the script ended is no reason.
+                (said.because.line, said.because.section) = (0, None);
+            }
         }
         DeedKind::FiledAlready { place } => {
             said.target = Some(place_name(place));
@@ -277,9 +319,10 @@ fn place_name(place: &FilingPlace) -> String {
 /// Why a script kept what it did not file; nothing for the plain case.
 fn kept_why(why: KeepReason) -> Option<&'static str> {
     match why {
-        KeepReason::Explicit | KeepReason::Implicit => None,
+        KeepReason::Explicit => None,
+        KeepReason::Implicit => Some("no rule says otherwise"),
         KeepReason::Failure => Some("the script failed, and nothing is lost by it"),
         KeepReason::NoSuchMailbox => Some("the mailbox the script names does not exist"),
-        KeepReason::RedirectedHere => Some("the script redirects to this very address"),
+        KeepReason::RedirectedHere => Some("the script's redirection leads back to this very address"),
     }
 }

@@ -1,13 +1,13 @@
 //! What a running script may ask of the house, for one address.
 
 use super::evaluate::World;
-use super::shelf::NoScript;
+use super::shelf::{KnownMailbox, NoScript};
 use crate::directory::Local;
 use crate::filter::{
     Action, ActionKind, Cause, Content, Host, IncludePlace, Included, KeepReason, ReplyKey, Run, ScriptError,
-    ScriptErrorKind, ScriptKind, ScriptName,
+    ScriptErrorKind, ScriptName,
 };
-use crate::store::{MailboxRecord, ScriptOwner};
+use crate::store::ScriptOwner;
 use crate::types::{Address, Domain, MailboxName, SpecialUse, Timestamp};
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct AddressHost<'h> {
     world: &'h World<'h>,
     local: &'h Local,
     now: Timestamp,
-    mailboxes: OnceCell<Vec<MailboxRecord>>,
+    mailboxes: OnceCell<Arc<[KnownMailbox]>>,
 }
 
 impl<'h> AddressHost<'h> {
@@ -32,12 +32,12 @@ impl<'h> AddressHost<'h> {
     }
 
     /// Read once, when the first question needs them.
-    fn mailboxes(&self) -> &[MailboxRecord] {
+    fn mailboxes(&self) -> &[KnownMailbox] {
         self.mailboxes.get_or_init(|| {
-            let Some(account) = self.local.account() else { return Vec::new() };
-            self.world.shelf.store().mailboxes_blocking(account).unwrap_or_else(|error| {
+            let Some(account) = self.local.account() else { return Arc::default() };
+            self.world.shelf.mailboxes(account).unwrap_or_else(|error| {
                 tracing::error!(%error, %account, "mailboxes could not be read; what a script files goes to INBOX");
-                Vec::new()
+                Arc::default()
             })
         })
     }
@@ -45,14 +45,15 @@ impl<'h> AddressHost<'h> {
     fn global(&self, name: &str) -> Included {
         let shelf = self.world.shelf;
         if matches!(name, "before" | "after") {
-            return shelf.written(ScriptOwner::Server, name, ScriptKind::Admin);
+            return shelf.written(ScriptOwner::Server, name, |name| format!("@ {name}"));
         }
         for place in ["before", "after"] {
             let domain = name.strip_prefix(place).and_then(|rest| rest.strip_prefix('-'));
             if let Some(domain) = domain.and_then(|domain| Domain::parse(domain).ok())
                 && let Some(record) = self.world.snapshot.domain(&domain)
             {
-                return shelf.written(ScriptOwner::Domain(record.id), place, ScriptKind::Admin);
+                let label = |name: &str| format!("@{domain} {name}");
+                return shelf.written(ScriptOwner::Domain(record.id), place, label);
             }
         }
         Included::Missing
@@ -99,7 +100,7 @@ impl Host for AddressHost<'_> {
         match (place, self.local.account()) {
             (IncludePlace::Global, _) => self.global(name),
             (IncludePlace::Personal, Some(account)) => {
-                self.world.shelf.written(ScriptOwner::Account(account), name, ScriptKind::Personal)
+                self.world.shelf.written(ScriptOwner::Account(account), name, str::to_owned)
             }
             (IncludePlace::Personal, None) => Included::Missing,
         }
@@ -142,7 +143,7 @@ impl Host for AddressHost<'_> {
 }
 
 /// What stands for the run of a script that could not be had: the message is kept, and the log says why.
-pub(super) fn kept_for_lack_of_a_script(name: &Arc<ScriptName>, why: NoScript) -> Run {
+pub(super) fn kept_for_lack_of_a_script(name: &Arc<ScriptName>, why: &NoScript) -> Run {
     let text = match why {
         NoScript::Missing => "the address's script is missing".to_owned(),
         NoScript::Broken(error) => format!("the address's script does not compile: {error}"),

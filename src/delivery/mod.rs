@@ -15,22 +15,25 @@ mod explain;
 mod host;
 mod mail;
 mod marks;
+mod outward;
 mod own_mail;
 mod plan;
+mod running;
 mod shelf;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{ActionLine, Explanation, RecipientOutcome, Stop, SuppressedLine};
+pub use explain::{ActionLine, Because, Explanation, RecipientOutcome, Stop, SuppressedLine};
 pub use mail::{Answers, Mail, Origin};
 pub use plan::{Deed, DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
 
 use crate::directory::{Directory, Snapshot};
+use crate::filter::{Automatic, Suppressed, Suppression};
 use crate::mailbox;
 use crate::message::{self, HeaderFields, Structure};
 use crate::store::{BodyChoice, NewBody, Store, StoreError};
 use crate::types::limits::{BODY_AHEAD_OCTETS, DELIVERY_MEMORY_OCTETS};
-use crate::types::{AccountId, Domain};
+use crate::types::{AccountId, Address, Domain};
 use commit::{Facts, OwnMail, Prepared};
 use evaluate::World;
 use marks::Marks;
@@ -137,7 +140,7 @@ impl Delivery {
         let snapshot = self.0.directory.snapshot().await?;
         let this = self.clone();
         let planned = tokio::task::spawn_blocking(move || {
-            let stored = with_return_path(&mail, &read().map_err(DeliveryError::Source)?);
+            let stored = with_return_path(mail.envelope.sender.as_ref(), &read().map_err(DeliveryError::Source)?);
             let planned = Planned::new(&this, snapshot, mail, answers, stored)?;
             // What is stored ahead gets its number first; everything else is ready to commit.
             let deposit = if planned.ahead.is_none() { Some(planned.deposit(&this)?) } else { None };
@@ -152,7 +155,7 @@ impl Delivery {
         let snapshot = self.0.directory.snapshot().await?;
         let this = self.clone();
         let explained = tokio::task::spawn_blocking(move || {
-            let stored = with_return_path(&mail, &message);
+            let stored = with_return_path(mail.envelope.sender.as_ref(), &message);
             let structure = Structure::scan(&stored.octets);
             let plan = evaluate::evaluate(&this.world(&snapshot), &mail, &stored.octets, &structure);
             Explanation::of(&plan, mail.envelope.recipients.iter().map(|recipient| recipient.address.to_string()))
@@ -209,8 +212,8 @@ struct StoredMessage {
 }
 
 /// RFC 5321 section 4.4: the last delivery puts the return path on top, and takes off what others put there.
-fn with_return_path(mail: &Mail, message: &[u8]) -> StoredMessage {
-    let mut octets = message::return_path(mail.envelope.sender.as_ref()).raw().to_vec();
+fn with_return_path(sender: Option<&Address>, message: &[u8]) -> StoredMessage {
+    let mut octets = message::return_path(sender).raw().to_vec();
     let return_path_octets = octets.len() as u32;
     let mut edit = message::HeaderEdit::new(message);
     if edit.remove_all("Return-Path") == 0 {
@@ -275,6 +278,7 @@ impl Planned {
             return_path_octets: self.stored.return_path_octets,
             message_id: self.message_id.clone(),
             house: House { hostname: &delivery.0.hostname, token: self.token.clone() },
+            snapshot: &self.snapshot,
             marks: &delivery.0.marks,
             lifetime_seconds: delivery.0.send_lifetime_seconds,
             answers: self.answers,
@@ -304,7 +308,7 @@ impl Planned {
             session: self.mail.session.clone(),
             verdicts: String::new(),
         };
-        let stored = with_return_path(&mail, &own.message);
+        let stored = with_return_path(None, &own.message);
         let place = deposit.bodies.len();
         if !self.snapshot.is_hosted(own.to.domain()) {
             let body = BodyChoice::New(place);
@@ -322,6 +326,7 @@ impl Planned {
             return_path_octets: stored.return_path_octets,
             message_id,
             house: House { hostname: &delivery.0.hostname, token: format!("{}.own", self.token) },
+            snapshot: &self.snapshot,
             marks: &delivery.0.marks,
             lifetime_seconds: delivery.0.send_lifetime_seconds,
             answers: Answers::Each,
@@ -331,10 +336,7 @@ impl Planned {
         // To the null sender nobody answers, so there is no own mail of own mail; a notification of one is not sent.
         let Prepared { deposit: more, .. } = commit::prepare(&plan, &facts, BodyChoice::New(place), bodies)?;
         deposit.bodies = more.bodies;
-        // Room for an answer is not worth refusing the message that it answers.
-        deposit
-            .filings
-            .extend(more.filings.into_iter().map(|filing| crate::store::Filing { within_quota: false, ..filing }));
+        deposit.filings.extend(more.filings);
         deposit.sends.extend(more.sends);
         deposit.duplicates.extend(more.duplicates);
         deposit.ledger.extend(more.ledger);
@@ -354,6 +356,16 @@ impl Planned {
                     found = true;
                 }
             }
+            // Nobody says that he will read what he has not got.
+            let suppressed = &mut visit.suppressed;
+            visit.deeds.retain(|deed| {
+                let is_reply = found && matches!(deed.kind, DeedKind::Reply(_));
+                if is_reply {
+                    let (what, reason) = (Automatic::Reply, Suppression::MessageRefused);
+                    suppressed.push(Suppressed { what, reason, cause: deed.cause.clone() });
+                }
+                !is_reply
+            });
         }
         for recipient in 0..self.plan.recipients.len() {
             if self.plan.recipients[recipient] == Fate::Accepted {

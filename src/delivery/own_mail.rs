@@ -68,31 +68,55 @@ pub(super) fn notification(
     .to_message()
 }
 
-/// A delivery report for recipients that were refused after the message was taken for others (RFC 5429 section 2.1.2,
-/// RFC 3464). `None` where none may be sent: the sender is null (RFC 3834 section 2), or asked for none.
+/// What a sender is told of a recipient.
+#[derive(Clone, Copy)]
+pub(super) enum Failure<'f> {
+    Refused(&'f Fate),
+    /// It was taken, and somebody it is passed on to has no copy.
+    Missed(&'f Fate),
+}
+
+impl Failure<'_> {
+    fn status(self) -> &'static str {
+        match self {
+            Self::Refused(fate) | Self::Missed(fate) => status(fate),
+        }
+    }
+
+    /// A copy that is missing gives nobody away.
+    fn reason(self) -> String {
+        match self {
+            Self::Refused(fate) => super::explain::reason(fate).unwrap_or_default(),
+            Self::Missed(Fate::OverQuota) => "somebody whom this address passes its mail on to has no room".to_owned(),
+            Self::Missed(_) => "somebody whom this address passes its mail on to can't take it".to_owned(),
+        }
+    }
+}
+
+/// A delivery report for recipients that were refused, or not served in full, after the message was taken (RFC 5429
+/// section 2.1.2, RFC 3464). `None` where none may be sent: the sender is null (RFC 3834 section 2), or asked for none.
 pub(super) fn bounce(
     house: &House<'_>,
     number: usize,
     mail: &Mail,
     message: &[u8],
-    refused: &[(&Recipient, &Fate)],
+    failed: &[(&Recipient, Failure<'_>)],
 ) -> Option<(Address, Vec<u8>)> {
     let to = mail.envelope.sender.clone()?;
-    let refused: Vec<_> = refused.iter().filter(|(recipient, _)| recipient.notify.wants_failure()).collect();
-    if refused.is_empty() {
+    let failed: Vec<_> = failed.iter().filter(|(recipient, _)| recipient.notify.wants_failure()).collect();
+    if failed.is_empty() {
         return None;
     }
-    let text = words(&refused);
-    let statuses: Vec<(&str, String)> =
-        refused.iter().map(|(_, fate)| (status(fate), super::explain::reason(fate).unwrap_or_default())).collect();
-    let reports: Vec<RecipientReport<'_>> = refused
+    let text = words(&failed);
+    let diagnostics: Vec<String> = failed.iter().map(|(_, failure)| failure.reason()).collect();
+    let reports: Vec<RecipientReport<'_>> = failed
         .iter()
-        .zip(&statuses)
-        .map(|((recipient, _), (status, diagnostic))| RecipientReport {
+        .zip(&diagnostics)
+        .map(|((recipient, failure), diagnostic)| RecipientReport {
             original: recipient.original.as_deref(),
             address: &recipient.address,
             action: Action::Failed,
-            status,
+            status: failure.status(),
             remote_mta: None,
             diagnostic: Some(diagnostic),
             last_attempt: Some(mail.now),
@@ -122,11 +146,10 @@ pub(super) fn bounce(
     Some((to, message))
 }
 
-fn words(refused: &[&(&Recipient, &Fate)]) -> String {
-    let mut text = "Your message was delivered to some of its recipients, but not to these:\n\n".to_owned();
-    for (recipient, fate) in refused {
-        let why = super::explain::reason(fate).unwrap_or_default();
-        text.push_str(&format!("{}\n    {}\n\n", recipient.address, why.trim()));
+fn words(failed: &[&(&Recipient, Failure<'_>)]) -> String {
+    let mut text = "Your message was delivered, but not to everybody:\n\n".to_owned();
+    for (recipient, failure) in failed {
+        text.push_str(&format!("{}\n    {}\n\n", recipient.address, failure.reason().trim()));
     }
     text.push_str("This report was made by the mail system. The rest of it is meant for machines.\n");
     text
@@ -138,6 +161,8 @@ pub(super) fn status(fate: &Fate) -> &'static str {
         Fate::Accepted => "2.1.5",
         Fate::Unknown | Fate::Paused => "5.1.1",
         Fate::Suspended => "4.2.1",
+        Fate::RulesFailed => "4.3.5",
+        Fate::NoMailbox => "5.2.1",
         Fate::OverQuota => "4.2.2",
         Fate::Loop => "5.4.6",
         Fate::TooFar => "5.4.6",

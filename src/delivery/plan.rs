@@ -4,6 +4,7 @@
 use crate::filter::{
     Automatic, Cause, Content, DuplicateEntry, KeepReason, Notification, Reply, ScriptError, Suppressed,
 };
+use crate::rules::SectionLines;
 use crate::store::FilingPlace;
 use crate::types::{AccountId, Address, DsnReturn, Notify, Timestamp};
 use std::sync::Arc;
@@ -32,10 +33,28 @@ pub struct Visit {
     pub account: Option<AccountId>,
     /// The version of the address's script.
     pub version: u32,
+    /// Where its sections stand.
+    pub sections: SectionLines,
     pub deeds: Vec<Deed>,
     pub suppressed: Vec<Suppressed>,
     pub errors: Vec<ScriptError>,
     pub duplicates: Vec<DuplicateEntry>,
+}
+
+impl Visit {
+    /// Whether the message stops here, one way or the other.
+    fn is_end(&self) -> bool {
+        let refuses = |kind: &DeedKind| matches!(kind, DeedKind::Reject { .. } | DeedKind::Refused { .. });
+        self.deeds.iter().any(|deed| deed.kind.delivers() || refuses(&deed.kind))
+    }
+
+    /// The visits it leads to at once.
+    fn follows(&self) -> impl Iterator<Item = usize> {
+        self.deeds.iter().filter_map(|deed| match deed.kind {
+            DeedKind::Follow { visit, .. } => Some(visit),
+            _ => None,
+        })
+    }
 }
 
 /// One thing that will be done, and the line that wants it.
@@ -86,6 +105,13 @@ pub enum DeedKind {
     Notify(Box<Notification>),
 }
 
+impl DeedKind {
+    /// Whether somebody has the message by it.
+    fn delivers(&self) -> bool {
+        matches!(self, Self::File { .. } | Self::FiledAlready { .. } | Self::Send(_) | Self::SentAlready { .. })
+    }
+}
+
 /// A redirection, or a handover to a split domain's other server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -116,6 +142,10 @@ pub enum Fate {
     Paused,
     /// The account may take no mail at present; try again.
     Suspended,
+    /// What its rules want could not be found out; try again.
+    RulesFailed,
+    /// An administrator's script wants the message kept where there is no mailbox.
+    NoMailbox,
     /// The account has no room.
     OverQuota,
     /// The message has been here before.
@@ -131,7 +161,17 @@ pub enum Fate {
 impl Fate {
     /// Whether trying again can help.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Suspended | Self::OverQuota)
+        matches!(self, Self::Suspended | Self::RulesFailed | Self::OverQuota)
+    }
+
+    /// Which of two refusals of one recipient is said: one that time can mend, then the owner's own words.
+    fn outranks(&self, other: &Self) -> bool {
+        let rank = |fate: &Self| match fate {
+            fate if fate.is_temporary() => 0,
+            Self::Rejected(_) => 1,
+            _ => 2,
+        };
+        rank(self) < rank(other)
     }
 }
 
@@ -141,34 +181,113 @@ impl Plan {
         self.visits.iter().flat_map(|visit| visit.deeds.iter().map(move |deed| (visit, deed)))
     }
 
-    /// What the visits of a recipient come to: kept or sent anywhere is accepted; else a refusal is passed on.
+    /// The visits a visit leads to, itself first. As long as the list of visits at most.
+    pub fn reached_from(&self, visit: usize) -> Vec<usize> {
+        let mut reached = vec![visit];
+        let mut seen = vec![false; self.visits.len()];
+        seen[visit] = true;
+        let mut next = 0;
+        while let Some(&at) = reached.get(next) {
+            next += 1;
+            for to in self.visits[at].follows() {
+                if !seen[to] {
+                    seen[to] = true;
+                    reached.push(to);
+                }
+            }
+        }
+        reached
+    }
+
+    /// The visits whose deeds are done: those that some accepted recipient leads to. What a refused recipient's script
+    /// wanted besides is not: the sender was told that it came to nothing.
+    pub fn done(&self) -> Vec<bool> {
+        let mut done = vec![false; self.visits.len()];
+        for (fate, arrival) in self.recipients.iter().zip(&self.arrivals) {
+            if let (Fate::Accepted, Some(arrival)) = (fate, arrival) {
+                self.reached_from(*arrival).into_iter().for_each(|visit| done[visit] = true);
+            }
+        }
+        done
+    }
+
+    /// What a recipient comes to: kept or sent anywhere is accepted; else a refusal is passed on, one that time can mend
+    /// before others.
     pub(super) fn judge(&self, recipient: usize) -> Fate {
         let Some(arrival) = self.arrivals.get(recipient).copied().flatten() else {
             return self.recipients.get(recipient).cloned().unwrap_or_default();
         };
-        let made_for = self.visits[arrival].recipient;
-        if made_for != recipient {
-            return self.judge(made_for);
-        }
-        let mut refusal = None;
-        for deed in self.visits.iter().filter(|visit| visit.recipient == recipient).flat_map(|visit| &visit.deeds) {
-            match &deed.kind {
-                DeedKind::File { .. }
-                | DeedKind::FiledAlready { .. }
-                | DeedKind::Send(_)
-                | DeedKind::SentAlready { .. } => return Fate::Accepted,
-                DeedKind::Reject { reason, .. } => refusal = Some(Fate::Rejected(reason.as_str().into())),
-                DeedKind::Refused { why, .. } if refusal.is_none() => refusal = Some(why.clone()),
+        let mut refusal: Option<Fate> = None;
+        for deed in self.reached_from(arrival).into_iter().flat_map(|visit| &self.visits[visit].deeds) {
+            let refused = match &deed.kind {
+                DeedKind::Reject { reason, .. } => Fate::Rejected(reason.as_str().into()),
+                DeedKind::Refused { why, .. } => why.clone(),
+                kind if kind.delivers() => return Fate::Accepted,
                 // What is followed has deeds of its own. A discard is no wish to lose the message where a redirection
                 // beside it was refused: scripts of aliases and of virtual addresses end in one.
-                DeedKind::Follow { .. }
-                | DeedKind::Discard
-                | DeedKind::Reply(_)
-                | DeedKind::Refused { .. }
-                | DeedKind::Notify(_) => {}
+                _ => continue,
+            };
+            if refusal.as_ref().is_none_or(|known| refused.outranks(known)) {
+                refusal = Some(refused);
             }
         }
         refusal.unwrap_or(Fate::Accepted)
+    }
+
+    /// Copies that an accepted recipient's redirections should have made and could not, and of which nobody else hears.
+    /// What owners reject and administrators pause is their wish; what has been here before is here.
+    pub(super) fn missed(&self, recipient: usize) -> Option<&Fate> {
+        let arrival = self.arrivals.get(recipient).copied().flatten()?;
+        if self.recipients.get(recipient) != Some(&Fate::Accepted) {
+            return None;
+        }
+        let deeds = self.reached_from(arrival).into_iter().flat_map(|visit| &self.visits[visit].deeds);
+        let whys = deeds.filter_map(|deed| match &deed.kind {
+            DeedKind::Refused { why, .. } => Some(why),
+            _ => None,
+        });
+        whys.into_iter().find(|why| {
+            matches!(why, Fate::Unknown | Fate::OverQuota | Fate::TooFar | Fate::RulesFailed | Fate::NoMailbox)
+        })
+    }
+
+    /// Visits behind this one that pass the message on in circles, and nowhere else: neither kept, sent nor refused by any
+    /// that they lead to.
+    pub(super) fn circling(&self, arrival: usize) -> Vec<usize> {
+        let reached = self.reached_from(arrival);
+        let again = |deed: &Deed| matches!(deed.kind, DeedKind::Follow { again: true, .. });
+        if !reached.iter().any(|visit| self.visits[*visit].deeds.iter().any(again)) {
+            return Vec::new();
+        }
+        let mut comes_from = vec![Vec::new(); self.visits.len()];
+        let mut ways_on = vec![0_usize; self.visits.len()];
+        for &visit in &reached {
+            for to in self.visits[visit].follows() {
+                comes_from[to].push(visit);
+                ways_on[visit] += 1;
+            }
+        }
+        // From both ends: who leads to an end is well, and who passes it to nobody wants it nowhere.
+        let mut settled = vec![false; self.visits.len()];
+        let mut waiting: Vec<usize> = reached.iter().copied().filter(|visit| self.visits[*visit].is_end()).collect();
+        while let Some(visit) = waiting.pop() {
+            if !std::mem::replace(&mut settled[visit], true) {
+                waiting.extend(&comes_from[visit]);
+            }
+        }
+        waiting.extend(reached.iter().copied().filter(|visit| !settled[*visit] && ways_on[*visit] == 0));
+        while let Some(visit) = waiting.pop() {
+            settled[visit] = true;
+            for &from in &comes_from[visit] {
+                ways_on[from] -= 1;
+                if ways_on[from] == 0 && !settled[from] {
+                    waiting.push(from);
+                }
+            }
+        }
+        let mut circling = reached;
+        circling.retain(|visit| !settled[*visit]);
+        circling
     }
 
     /// What was not answered or told, over all visits.

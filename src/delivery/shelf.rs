@@ -1,27 +1,55 @@
-//! Scripts at hand: texts as the store has them, compiled once.
+//! What scripts need at hand: texts as the store has them, compiled once, and which mailboxes there are.
 //!
 //! A delivery looks up half a dozen scripts, most of which don't exist; none of that should cost a look into the
-//! database while nothing changes. Every change of a script raises the store's script generation.
+//! database while nothing changes. Every change raises one of the store's generations.
 
 use crate::filter::{Cache, CompileError, Included, Script, ScriptKind, ScriptName};
-use crate::store::{AddressRecord, ScriptOwner, ScriptText, Store};
-use crate::types::AddressId;
-use crate::types::limits::SHELF_SCRIPTS_MAX;
+use crate::rules::SectionLines;
+use crate::store::{AddressRecord, ScriptOwner, Store, StoreError};
+use crate::types::limits::{SHELF_ACCOUNTS_MAX, SHELF_SCRIPTS_MAX};
+use crate::types::{AccountId, AddressId, MailboxId, MailboxName, SpecialUse};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) struct Shelf {
     store: Store,
     compiled: Cache,
-    texts: Mutex<Texts>,
+    addresses: Mutex<HashMap<AddressId, Compiled>>,
+    written: Mutex<Written>,
+    mailboxes: Mutex<Mailboxes>,
+}
+
+struct Compiled {
+    /// Of the address's script: what it was compiled from.
+    version: u32,
+    script: Arc<Script>,
+    sections: SectionLines,
 }
 
 #[derive(Default)]
-struct Texts {
+struct Written {
     generation: u64,
-    /// With the version of the address's script.
-    addresses: HashMap<AddressId, (u32, Arc<Script>)>,
-    scripts: HashMap<(ScriptOwner, String), Option<Arc<ScriptText>>>,
+    count: usize,
+    scripts: HashMap<ScriptOwner, HashMap<String, Kept>>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    is_active: bool,
+    script: Included,
+}
+
+#[derive(Default)]
+struct Mailboxes {
+    generation: u64,
+    accounts: HashMap<AccountId, Arc<[KnownMailbox]>>,
+}
+
+/// What scripts may know of a mailbox.
+pub(super) struct KnownMailbox {
+    pub(super) id: MailboxId,
+    pub(super) name: MailboxName,
+    pub(super) special_use: Option<SpecialUse>,
 }
 
 /// Why an address's script can't run: a fault of the store or of the generator, never of its owner.
@@ -29,12 +57,18 @@ struct Texts {
 pub(super) enum NoScript {
     Missing,
     Broken(CompileError),
-    Store(crate::store::StoreError),
+    Store(StoreError),
 }
 
 impl Shelf {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, compiled: Cache::default(), texts: Mutex::default() }
+        Self {
+            store,
+            compiled: Cache::default(),
+            addresses: Mutex::default(),
+            written: Mutex::default(),
+            mailboxes: Mutex::default(),
+        }
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -42,67 +76,102 @@ impl Shelf {
     }
 
     /// The script an address's switches were compiled to. Blocks.
-    pub(super) fn compiled(&self, record: &AddressRecord) -> Result<Arc<Script>, NoScript> {
-        if let Some((version, script)) = self.lock().addresses.get(&record.id)
-            && *version == record.compiled_version
+    pub(super) fn compiled(&self, record: &AddressRecord) -> Result<(Arc<Script>, SectionLines), NoScript> {
+        if let Some(known) = lock(&self.addresses).get(&record.id)
+            && known.version == record.compiled_version
         {
-            return Ok(Arc::clone(script));
+            return Ok((Arc::clone(&known.script), known.sections));
         }
         let text = self.store.compiled_text_blocking(record.id, record.compiled_version).map_err(NoScript::Store)?;
         let text = text.ok_or(NoScript::Missing)?;
         let script = self.compiled.compile(text.as_bytes(), ScriptKind::Compiled).map_err(NoScript::Broken)?;
-        let mut texts = self.lock();
-        if texts.addresses.len() >= SHELF_SCRIPTS_MAX {
-            texts.addresses.clear();
+        let sections = SectionLines::of(&text);
+        let mut addresses = lock(&self.addresses);
+        if addresses.len() >= SHELF_SCRIPTS_MAX {
+            addresses.clear();
         }
-        texts.addresses.insert(record.id, (record.compiled_version, Arc::clone(&script)));
-        Ok(script)
+        let known = Compiled { version: record.compiled_version, script: Arc::clone(&script), sections };
+        addresses.insert(record.id, known);
+        Ok((script, sections))
     }
 
     /// A script somebody wrote. Administrators' scripts are in force only while they are active; a person's script may be
-    /// included whether or not it is active by itself (RFC 6609 section 3.2). Blocks.
-    pub(super) fn written(&self, owner: ScriptOwner, name: &str, kind: ScriptKind) -> Included {
-        let text = match self.text(owner, name) {
-            Ok(Some(text)) if kind == ScriptKind::Personal || text.is_active => text,
-            Ok(_) => return Included::Missing,
+    /// included whether or not it is active by itself (RFC 6609 section 3.2). `label`: what it is called in reports.
+    /// Blocks.
+    pub(super) fn written(&self, owner: ScriptOwner, name: &str, label: impl FnOnce(&str) -> String) -> Included {
+        match self.kept(owner, name, label) {
+            Ok(kept) if kept.is_active || matches!(owner, ScriptOwner::Account(_)) => kept.script,
+            Ok(_) => Included::Missing,
             Err(error) => {
                 tracing::error!(%error, "a script could not be read; the message is kept without it");
                 let message = "the script could not be read".to_owned();
-                return Included::Broken(CompileError { line: 0, column: 0, message });
+                Included::Broken(CompileError { line: 0, column: 0, message })
             }
-        };
-        match self.compiled.compile(text.text.as_bytes(), kind) {
-            Ok(script) => {
-                let name = ScriptName { name: text.name.clone(), version: Some(u64::from(text.version)) };
-                Included::Script(script, Arc::new(name))
-            }
-            Err(error) => Included::Broken(error),
         }
     }
 
-    fn text(&self, owner: ScriptOwner, name: &str) -> Result<Option<Arc<ScriptText>>, crate::store::StoreError> {
+    fn kept(&self, owner: ScriptOwner, name: &str, label: impl FnOnce(&str) -> String) -> Result<Kept, StoreError> {
         let generation = self.store.script_generation();
-        let key = (owner, name.to_owned());
         {
-            let mut texts = self.lock();
-            if texts.generation != generation || texts.scripts.len() >= SHELF_SCRIPTS_MAX {
-                texts.scripts.clear();
-                texts.generation = generation;
+            let mut written = lock(&self.written);
+            if written.generation != generation || written.count >= SHELF_SCRIPTS_MAX {
+                *written = Written { generation, ..Written::default() };
             }
-            if let Some(text) = texts.scripts.get(&key) {
-                return Ok(text.clone());
+            if let Some(kept) = written.scripts.get(&owner).and_then(|scripts| scripts.get(name)) {
+                return Ok(kept.clone());
             }
         }
-        let text = self.store.script_blocking(owner, name)?.map(Arc::new);
-        let mut texts = self.lock();
+        let kind = match owner {
+            ScriptOwner::Account(_) => ScriptKind::Personal,
+            ScriptOwner::Server | ScriptOwner::Domain(_) => ScriptKind::Admin,
+        };
+        let kept = match self.store.script_blocking(owner, name)? {
+            None => Kept { is_active: false, script: Included::Missing },
+            Some(text) => Kept {
+                is_active: text.is_active,
+                script: match self.compiled.compile(text.text.as_bytes(), kind) {
+                    Ok(script) => {
+                        let version = Some(u64::from(text.version));
+                        Included::Script(script, Arc::new(ScriptName { name: label(&text.name), version, kind }))
+                    }
+                    Err(error) => Included::Broken(error),
+                },
+            },
+        };
+        let mut written = lock(&self.written);
         // What was read before a change must not stay as if it had been read after it.
-        if texts.generation == generation && self.store.script_generation() == generation {
-            texts.scripts.insert(key, text.clone());
+        if written.generation == generation && self.store.script_generation() == generation {
+            written.count += 1;
+            written.scripts.entry(owner).or_default().insert(name.to_owned(), kept.clone());
         }
-        Ok(text)
+        Ok(kept)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Texts> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The mailboxes of an account. Blocks.
+    pub(super) fn mailboxes(&self, account: AccountId) -> Result<Arc<[KnownMailbox]>, StoreError> {
+        let generation = self.store.mailbox_generation();
+        {
+            let mut mailboxes = lock(&self.mailboxes);
+            if mailboxes.generation != generation || mailboxes.accounts.len() >= SHELF_ACCOUNTS_MAX {
+                *mailboxes = Mailboxes { generation, ..Mailboxes::default() };
+            }
+            if let Some(known) = mailboxes.accounts.get(&account) {
+                return Ok(Arc::clone(known));
+            }
+        }
+        let read = self.store.mailboxes_blocking(account)?;
+        let known: Arc<[KnownMailbox]> = read
+            .into_iter()
+            .map(|mailbox| KnownMailbox { id: mailbox.id, name: mailbox.name, special_use: mailbox.special_use })
+            .collect();
+        let mut mailboxes = lock(&self.mailboxes);
+        if mailboxes.generation == generation && self.store.mailbox_generation() == generation {
+            mailboxes.accounts.insert(account, Arc::clone(&known));
+        }
+        Ok(known)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

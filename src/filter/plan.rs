@@ -1,5 +1,6 @@
 //! What a run hands out: an ordered list of actions with the line that caused each. Nothing here does anything.
 
+use super::script::ScriptKind;
 use crate::types::{Address, DsnReturn, MailboxName, Notify, SpecialUse, Timestamp};
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct ScriptName {
     pub name: String,
     /// The version that ran, when versions are kept of it.
     pub version: Option<u64>,
+    /// Whose it is: names of different owners may be the same.
+    pub kind: ScriptKind,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 /// Who wrote a script, which says how much of it is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum ScriptKind {
     /// A person's own.
+    #[default]
     Personal,
     /// An administrator's, for the server or a domain.
     Admin,

@@ -74,6 +74,8 @@ pub use graph::{
 };
 pub use names::{AddressRules, AddressViolation};
 pub use password::{PasswordRules, PasswordViolation};
-pub use script::{CompiledScript, Context, Section, SectionSpan, after_script_name, before_script_name, compile};
+pub use script::{
+    CompiledScript, Context, Section, SectionLines, SectionSpan, after_script_name, before_script_name, compile,
+};
 pub use switches::{Limits, Violation, check_switches};
 pub use window::{DateError, format_from, format_until, parse_from, parse_until, window_from_local};

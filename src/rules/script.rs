@@ -65,6 +65,40 @@ pub struct SectionSpan {
     pub octets: Range<usize>,
 }
 
+/// The lines at which the sections of a script begin, read off a text that was generated earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SectionLines([Option<u32>; 6]);
+
+impl SectionLines {
+    /// Each section but the first begins with a comment that numbers it. What looks like one inside a responder's text
+    /// is none: the text is the only thing in a script that spans lines, and `text:` and a lone dot enclose it.
+    pub fn of(text: &str) -> Self {
+        let mut lines = [None; 6];
+        let mut is_quoted = false;
+        for (number, line) in (1_u32..).zip(text.lines()) {
+            match line {
+                "." => is_quoted = false,
+                _ if is_quoted => {}
+                _ => {
+                    is_quoted = line.trim_start() == "text:";
+                    let digit = line.strip_prefix("# [").and_then(|rest| rest.split_once("] ")).map(|(digit, _)| digit);
+                    let section = digit.and_then(|digit| digit.parse::<usize>().ok());
+                    if let Some(begin @ None) = section.and_then(|section| lines.get_mut(section.wrapping_sub(1))) {
+                        *begin = Some(if section == Some(1) { 1 } else { number });
+                    }
+                }
+            }
+        }
+        Self(lines)
+    }
+
+    /// Which switch a line belongs to. Lines are counted from 1.
+    pub fn at(&self, line: u32) -> Option<Section> {
+        let begins = self.0.iter().zip(Section::ALL).filter_map(|(begin, section)| Some(((*begin)?, section)));
+        begins.rev().find(|(begin, _)| *begin <= line).map(|(_, section)| section).filter(|_| line > 0)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompiledScript {
     /// Lines end with LF, as in the files people edit; Sieve engines take either end.

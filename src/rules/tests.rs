@@ -26,6 +26,19 @@ fn responder(text: &str) -> Responder {
     }
 }
 
+fn section_like() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "# [3] redirections: x",
+        "text:",
+        ".",
+        "# [6] after: x",
+        "    text:",
+        "..",
+        "# [2] ",
+        ";",
+    ])
+}
+
 fn november() -> Window {
     let zone = ZoneName::parse("Europe/Berlin").expect("known");
     window_from_local(Some("2026-11-01"), Some("2026-11-14"), &zone).expect("readable")
@@ -197,6 +210,16 @@ fn sections_fill_the_text_in_order() {
         assert_eq!(script.section_at_line(0), None);
         assert_eq!(script.section_at_line(line), None);
         tokens(&script.text);
+        assert_same_sections(&script);
+    }
+}
+
+/// What is read off the text later is what was known when it was made.
+fn assert_same_sections(script: &CompiledScript) {
+    let read = SectionLines::of(&script.text);
+    for line in 0..=script.text.lines().count() {
+        let number = u32::try_from(line).expect("a short script");
+        assert_eq!(read.at(number), script.section_at_line(line), "line {line} of {}", script.text);
     }
 }
 
@@ -471,6 +494,13 @@ proptest! {
         prop_assert!(wild.text.contains(&quote::multi_line(&text)));
         prop_assert!(strings.contains(&spaced(subject.trim())), "{:?} in {:?}", subject, strings);
         prop_assert!(strings.contains(&as_text(&text)));
+        assert_same_sections(&wild);
+    }
+
+    #[test]
+    fn no_text_looks_like_a_section(lines in prop::collection::vec(section_like(), 0..8)) {
+        let switches = Switches { mailbox: true, responder: Some(responder(&lines.join("\n"))), ..Switches::default() };
+        assert_same_sections(&compile(&address("jane@example.org"), &switches, &Context::default()));
     }
 
     #[test]

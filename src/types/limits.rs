@@ -260,8 +260,9 @@ pub const SIEVE_REDIRECTS_MAX: usize = 2 * REDIRECTION_TARGETS_MAX;
 pub const CORRESPONDENTS_MAX: u32 = 1000;
 /// Marks of earlier passages that are read off one message.
 pub const LOOP_MARKS_MAX: usize = 100;
-/// Scripts whose text is kept in memory between deliveries.
-pub const SHELF_SCRIPTS_MAX: usize = 20_000;
+/// Compiled scripts, and accounts' lists of mailboxes, that are kept at hand between deliveries.
+pub const SHELF_SCRIPTS_MAX: usize = SIEVE_CACHE_SCRIPTS_MAX;
+pub const SHELF_ACCOUNTS_MAX: usize = 4096;
 /// Octets of messages that may be in memory for delivery at one time, over all sessions.
 pub const DELIVERY_MEMORY_OCTETS: u64 = 64 * 1024 * 1024;
 /// A message larger than this is stored ahead of the transaction that files it.

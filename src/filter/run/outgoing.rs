@@ -178,9 +178,14 @@ impl Attempt<'_> {
             let address = address.canonical();
             address == here || is_own(&address) || self.current().script.kind != ScriptKind::Personal
         });
-        // A mask answers as itself and without a name: it must not show whose it is.
+        // A mask answers as itself and without a name: it must not show whose it is. So does an address that only a
+        // catch-all brought here: nobody else has it. What stands behind a "+" is the owner's own business.
         let written = incoming.recipient.map(|recipient| recipient.address.canonical());
-        if let Some(mask) = written.filter(|written| *written != here && is_own(written))
+        let plain = |written: Address| match written.without_detail() {
+            Some((base, _)) if base == here || (is_own(&base) && !is_own(&written)) => base,
+            _ => written,
+        };
+        if let Some(mask) = written.map(plain).filter(|written| *written != here)
             && wanted.as_ref().is_none_or(|(_, address)| address.canonical() == here)
         {
             return (None, mask);

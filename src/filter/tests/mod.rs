@@ -69,7 +69,10 @@ impl Host for Lists {
         };
         let Some(source) = scripts.get(name) else { return Included::Missing };
         match compile(source.as_bytes(), kind) {
-            Ok(script) => Included::Script(script, Arc::new(ScriptName { name: name.to_owned(), version: Some(7) })),
+            Ok(script) => Included::Script(
+                script,
+                Arc::new(ScriptName { name: name.to_owned(), version: Some(7), kind: ScriptKind::Personal }),
+            ),
             Err(error) => Included::Broken(error),
         }
     }
@@ -149,7 +152,7 @@ impl Case {
             hostname: "mail.example.org",
             phase: Phase::During,
         };
-        let name = Arc::new(ScriptName { name: "main".to_owned(), version: None });
+        let name = Arc::new(ScriptName { name: "main".to_owned(), ..ScriptName::default() });
         run(&compiled, &name, &incoming, &self.host, &self.limits)
     }
 

@@ -36,7 +36,7 @@ impl Host for Library {
         };
         let Some((name, text)) = scripts.iter().find(|(name, _)| *name == wanted) else { return Included::Missing };
         match compile(text.as_bytes(), kind) {
-            Ok(script) => Included::Script(script, Arc::new(ScriptName { name: (*name).into(), version: None })),
+            Ok(script) => Included::Script(script, Arc::new(ScriptName { name: (*name).into(), version: None, kind })),
             Err(error) => Included::Broken(error),
         }
     }
@@ -80,7 +80,7 @@ pub fn run(script: &str, message: &str, now: Timestamp, library: &Library) -> Ru
         hostname: "mail.example.org",
         phase: Phase::During,
     };
-    let name = Arc::new(ScriptName { name: OWN.into(), version: Some(1) });
+    let name = Arc::new(ScriptName { name: OWN.into(), version: Some(1), kind: ScriptKind::Compiled });
     let run = posthouse::filter::run(&script, &name, &incoming, library, &Limits::default());
     assert_eq!(run.errors, []);
     run

@@ -76,7 +76,9 @@ impl Host for Corpus {
         };
         let Some(text) = scripts.get(name) else { return Included::Missing };
         match compile(text.as_bytes(), ScriptKind::Personal) {
-            Ok(script) => Included::Script(script, Arc::new(ScriptName { name: name.to_owned(), version: None })),
+            Ok(script) => {
+                Included::Script(script, Arc::new(ScriptName { name: name.to_owned(), ..ScriptName::default() }))
+            }
             Err(error) => Included::Broken(error),
         }
     }
