@@ -6,21 +6,25 @@
 
 mod arriving;
 mod assessment;
+mod block_lists;
 mod body_hash;
 mod dkim;
 mod dmarc;
 mod findings;
 mod loops;
+mod rates;
 mod scan;
 mod signing;
 mod spf;
 mod verifier;
 
-pub use arriving::{Hop, Origin, arriving_header_edits, received_field};
+pub use arriving::{Trust, assessment_fields, remove_forgeries};
 pub use assessment::{Assessment, JunkReason, NotForwarded, Verdict};
+pub use block_lists::{BlockLists, Listing, is_exempt};
 pub use body_hash::{BodyDigest, BodyHash};
 pub use findings::{Arrival, DkimFinding, DmarcFinding, DmarcPolicy, Findings, Outcome, SpfFinding, SpfIdentity};
 pub use loops::{Loop, check_loop};
+pub use rates::{Exceeded, Rate, RateLimits, Rates};
 pub use scan::Scan;
 pub use signing::{KeyKind, NewKey, SigningError, SigningKey, key_name, key_record, new_key};
 pub use verifier::{Patience, Verifier};

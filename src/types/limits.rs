@@ -318,3 +318,18 @@ pub const RECEIVED_FIELDS_MAX: usize = 100;
 pub const RECEIVED_FIELDS_OURS_MAX: usize = 6;
 /// Senders to one destination that are looked at for one turn before the order of time decides.
 pub const QUEUE_ORIGINS_PER_TURN_MAX: u32 = 256;
+/// DNS block lists that are asked, the time all of them may take, and what is shown of a list's own words.
+pub const BLOCK_LISTS_MAX: usize = 16;
+pub const BLOCK_LIST_SECONDS_MAX: u64 = 5;
+pub const BLOCK_LIST_TEXT_CHARACTERS_MAX: usize = 200;
+/// What one account may submit in an hour.
+pub const SUBMISSION_MESSAGES_PER_HOUR: u32 = 2000;
+pub const SUBMISSION_RECIPIENTS_PER_HOUR: u32 = 10_000;
+/// What one network may do at the MX.
+pub const NETWORK_CONNECTIONS_PER_MINUTE: u32 = 3000;
+pub const NETWORK_MESSAGES_PER_MINUTE: u32 = 6000;
+/// Recipients that do not exist, from one network, and how long the answer to one may be held back.
+pub const UNKNOWN_RECIPIENTS_PER_HOUR: u32 = 200;
+pub const TARPIT_SECONDS_MAX: u64 = 10;
+/// Accounts and networks whose rates are remembered: twice as many at most.
+pub const RATE_ENTRIES_MAX: usize = 20_000;
