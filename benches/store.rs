@@ -4,7 +4,7 @@
 
 use posthouse::store::{
     BodyChoice, BodyIndex, Deposit, DirectoryChange, DomainKind, Filing, FilingPlace, Names, NewAccount, NewBody,
-    NewDomain, Store,
+    NewDomain, Sketch, Store,
 };
 use posthouse::types::{AccountId, Address, Flags, MailboxName, Switches, SystemClock, Timestamp, UidSet};
 use std::sync::Arc;
@@ -43,6 +43,7 @@ fn body(octets: &[u8]) -> NewBody {
         structure: vec![1; 60],
         facts: vec![2; 200],
         search_text: vec![b't'; 200],
+        sketch: Sketch { signature: vec![7; 1024], fields: vec![b'f'; 200] },
     };
     NewBody::of(octets, index).expect("packs")
 }
@@ -219,6 +220,7 @@ fn metadata(runtime: &tokio::runtime::Runtime) {
             verb: posthouse::store::FlagVerb::Add,
             flags: Flags::FLAGGED,
             keywords: Vec::new(),
+            within: Flags::ALL,
             unchanged_since: None,
         };
         let start = Instant::now();

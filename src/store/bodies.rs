@@ -66,6 +66,15 @@ pub struct BodyIndex {
     pub facts: Vec<u8>,
     /// Decoded headers and text; compressed on its way in.
     pub search_text: Vec<u8>,
+    /// What tells most texts apart without unpacking them, and what of them is looked for most. May be empty.
+    pub sketch: Sketch,
+}
+
+/// See `BodyIndex::sketch`; opaque here as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sketch {
+    pub signature: Vec<u8>,
+    pub fields: Vec<u8>,
 }
 
 /// A body that is ready to be stored.
@@ -105,7 +114,11 @@ impl NewBody {
     /// Roughly what storing it writes.
     pub fn stored_octets(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(|chunk| chunk.data.len()).sum();
-        chunks + self.search_data.len() + self.index.envelope.len() + self.index.bodystructure.len()
+        chunks
+            + self.search_data.len()
+            + self.index.envelope.len()
+            + self.index.bodystructure.len()
+            + self.index.sketch.signature.len()
     }
 }
 
@@ -332,6 +345,12 @@ pub(super) fn insert(tx: &mut Tx<'_>, body: &NewBody) -> Result<BodyId, StoreErr
         "INSERT INTO search_text (body_id, octets, data) VALUES (?1, ?2, ?3)",
         &[id.into(), body.search_octets.into(), (&body.search_data).into()],
     )?;
+    if !body.index.sketch.signature.is_empty() {
+        tx.execute(
+            "INSERT INTO search_sketch (body_id, signature, fields) VALUES (?1, ?2, ?3)",
+            &[id.into(), (&body.index.sketch.signature).into(), (&body.index.sketch.fields).into()],
+        )?;
+    }
     Ok(id)
 }
 

@@ -4,7 +4,9 @@ use super::bodies::{self, NewBody};
 use super::mailboxes::{self, Count, MailboxRecord, NewMailbox, Overflow};
 use super::pages::{ENTRIES_PER_PAGE, ENTRY_OCTETS, Entry};
 use super::tx::Tx;
-use super::{Answered, Duplicate, LedgerEntry, NewSend, Store, StoreError, Thing, Touched, ledger, memory, sends};
+use super::{
+    Answered, Duplicate, LedgerEntry, NewSend, Store, StoreError, Thing, Touched, expunge, ledger, memory, sends,
+};
 use crate::types::{
     AccountId, Address, BodyId, Flags, MailboxId, MailboxName, ModSeq, SendId, SpecialUse, ThreadId, Timestamp, Uid,
     UidValidity,
@@ -15,6 +17,8 @@ use crate::types::{
 pub struct Deposit {
     /// What `BodyChoice::New` counts into.
     pub bodies: Vec<NewBody>,
+    /// Messages that make room for the filings; all must be there (RFC 8508).
+    pub removals: Vec<(MailboxId, Uid)>,
     pub filings: Vec<Filing>,
     pub sends: Vec<(BodyChoice, NewSend)>,
     pub answered: Vec<Answered>,
@@ -90,6 +94,14 @@ fn put(tx: &mut Tx<'_>, deposit: &Deposit, now: Timestamp) -> Result<Deposited, 
         stored.push((bodies::insert(tx, body)?, body.octets()));
     }
     let mut result = Deposited::default();
+    for (mailbox, uid) in &deposit.removals {
+        let record = mailboxes::by_id(tx, *mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
+        let wanted = |entry: &Entry| entry.uid == *uid;
+        let (gone, _) = expunge::take_out(tx, &record, &wanted, expunge::Bodies::Release, now, (*uid, *uid))?;
+        if gone.is_empty() {
+            return Err(StoreError::Missing(Thing::Message));
+        }
+    }
     for filing in &deposit.filings {
         let (body, octets) = chosen(tx, filing.body, &stored, &mut references)?;
         result.filed.push(file(tx, filing, body, octets, now)?);
@@ -196,15 +208,17 @@ pub(super) fn use_quota(
     messages: u32,
     within_quota: bool,
 ) -> Result<ModSeq, StoreError> {
-    let (used, quota, modseq) = tx
+    let (used, quota, modseq, count, quota_count) = tx
         .row(
             "UPDATE usage SET octets = octets + ?2, messages = messages + ?3, modseq = modseq + 1 WHERE account_id = ?1
-             RETURNING octets, (SELECT a.quota_octets FROM account a WHERE a.account_id = usage.account_id), modseq",
+             RETURNING octets, (SELECT a.quota_octets FROM account a WHERE a.account_id = usage.account_id), modseq,
+                       messages, quota_messages",
             &[account.into(), octets.into(), messages.into()],
-            |row| Ok((row.int(0)?, row.opt_int(1)?, ModSeq(row.size(2)?))),
+            |row| Ok((row.int(0)?, row.opt_int(1)?, ModSeq(row.size(2)?), row.int(3)?, row.opt_int(4)?)),
         )?
         .ok_or(StoreError::Missing(Thing::Account))?;
-    if within_quota && quota.is_some_and(|quota| used > quota) {
+    let exceeded = quota.is_some_and(|quota| used > quota) || quota_count.is_some_and(|quota| count > quota);
+    if within_quota && exceeded {
         return Err(StoreError::OverQuota(account));
     }
     Ok(modseq)
@@ -256,6 +270,6 @@ pub(super) fn append_entries(
         )?;
     }
     count.apply_with_next(tx, mailbox.id, modseq, Uid(next))?;
-    tx.touched.push(Touched { account: mailbox.account, mailbox: mailbox.id, modseq });
+    tx.touched.push(Touched::messages(mailbox, modseq, Uid(next), entries.to_vec()));
     Ok(())
 }

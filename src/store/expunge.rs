@@ -1,7 +1,7 @@
 //! Messages taken out of a mailbox, and the history of it that QRESYNC asks for.
 
 use super::mailboxes::{self, Count, MailboxRecord};
-use super::messages::pages_from;
+use super::messages::pages_between;
 use super::pages::{Entry, pack, pack_uids};
 use super::tx::Tx;
 use super::{Store, StoreError, Thing, Touched, bodies};
@@ -9,6 +9,16 @@ use crate::types::{Flags, MailboxId, ModSeq, Timestamp, Uid, UidSet};
 
 /// Messages one transaction takes out: some ten milliseconds. Larger sets go in pieces, each an expunge of its own.
 const PIECE_MAX: usize = 2048;
+
+const ALL: (Uid, Uid) = (Uid(0), Uid(u32::MAX));
+
+/// The least and the largest of a set.
+pub(super) fn span(uids: &UidSet) -> (Uid, Uid) {
+    match (uids.ranges().first(), uids.ranges().last()) {
+        (Some((first, _)), Some((_, last))) => (Uid(*first), Uid(*last)),
+        _ => (Uid(0), Uid(0)),
+    }
+}
 
 /// What becomes of the references the entries held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +37,7 @@ impl Store {
         uids: Option<UidSet>,
     ) -> Result<(UidSet, Option<ModSeq>), StoreError> {
         let now = self.0.clock.now();
+        let within = uids.as_ref().map_or(ALL, span);
         let uids = std::sync::Arc::new(uids);
         let mut all = UidSet::new();
         let mut last = None;
@@ -39,7 +50,7 @@ impl Store {
                         entry.flags.contains(Flags::DELETED)
                             && named.as_ref().as_ref().is_none_or(|uids| uids.contains(entry.uid))
                     };
-                    take_out_some(tx, &record, &wanted, Bodies::Release, now, PIECE_MAX)
+                    take_out_some(tx, &record, &wanted, Bodies::Release, now, within, PIECE_MAX)
                 })
                 .await?;
             let done = gone.count() < PIECE_MAX as u64;
@@ -56,21 +67,23 @@ impl Store {
         let now = self.0.clock.now();
         self.write(64 * 1024, move |tx| {
             let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
-            take_out(tx, &record, &|entry| uids.contains(entry.uid), Bodies::Release, now).map(|(gone, _)| gone)
+            let wanted = |entry: &Entry| uids.contains(entry.uid);
+            take_out(tx, &record, &wanted, Bodies::Release, now, span(&uids)).map(|(gone, _)| gone)
         })
         .await
     }
 }
 
-/// Takes out all wanted entries in this transaction.
+/// Takes out all wanted entries in this transaction; `within`: none has a UID outside these.
 pub(super) fn take_out(
     tx: &mut Tx<'_>,
     mailbox: &MailboxRecord,
     wanted: &dyn Fn(&Entry) -> bool,
     bodies: Bodies,
     now: Timestamp,
+    within: (Uid, Uid),
 ) -> Result<(UidSet, Option<ModSeq>), StoreError> {
-    take_out_some(tx, mailbox, wanted, bodies, now, usize::MAX)
+    take_out_some(tx, mailbox, wanted, bodies, now, within, usize::MAX)
 }
 
 fn take_out_some(
@@ -79,12 +92,14 @@ fn take_out_some(
     wanted: &dyn Fn(&Entry) -> bool,
     bodies: Bodies,
     now: Timestamp,
+    within: (Uid, Uid),
     most: usize,
 ) -> Result<(UidSet, Option<ModSeq>), StoreError> {
     let mut gone = UidSet::new();
     let mut taken = 0;
     let mut count = Count::default();
-    for (page, entries) in pages_from(tx, mailbox.id, Uid(0))? {
+    let (first, last) = within;
+    for (page, entries) in pages_between(tx, mailbox.id, first, last)? {
         let mut left = Vec::with_capacity(entries.len());
         for entry in &entries {
             if taken < most && wanted(entry) {
@@ -114,7 +129,7 @@ fn take_out_some(
         &[mailbox.id.into(), modseq.into(), mailbox.account.into(), (&pack_uids(&gone)).into()],
     )?;
     count.apply(tx, mailbox.id, modseq)?;
-    tx.touched.push(Touched { account: mailbox.account, mailbox: mailbox.id, modseq });
+    tx.touched.push(Touched::expunged(mailbox, modseq, gone.clone()));
     Ok((gone, Some(modseq)))
 }
 
@@ -142,7 +157,7 @@ fn give_back(tx: &mut Tx<'_>, mailbox: &MailboxRecord, count: &Count) -> Result<
 
 /// For a mailbox that goes away: messages and history.
 pub(super) fn empty_mailbox(tx: &mut Tx<'_>, mailbox: &MailboxRecord, now: Timestamp) -> Result<(), StoreError> {
-    take_out(tx, mailbox, &|_| true, Bodies::Release, now)?;
+    take_out(tx, mailbox, &|_| true, Bodies::Release, now, ALL)?;
     tx.execute("DELETE FROM expunged WHERE mailbox_id = ?1", &[mailbox.id.into()])?;
     Ok(())
 }

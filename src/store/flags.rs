@@ -1,7 +1,7 @@
 //! Flags of messages, changed by UID; a change of 20,000 messages rewrites some 160 pages.
 
 use super::mailboxes::{self, Count};
-use super::messages::pages_from;
+use super::messages::pages_between;
 use super::pages::{Entry, pack};
 use super::{Store, StoreError, Thing, Touched};
 use crate::types::{Flags, MailboxId, ModSeq, Uid, UidSet};
@@ -18,6 +18,8 @@ pub struct FlagChange {
     pub uids: UidSet,
     pub verb: FlagVerb,
     pub flags: Flags,
+    /// Only these may change; others stay as they are also when all are replaced.
+    pub within: Flags,
     pub keywords: Vec<String>,
     /// RFC 7162 section 3.1.3: messages changed after this are left alone and reported.
     pub unchanged_since: Option<ModSeq>,
@@ -43,9 +45,13 @@ impl Store {
                 }
                 _ => change.keywords.clone(),
             };
-            let flags =
-                change.flags.with(mailboxes::keyword_flags(tx, &mut record, &known, mailboxes::Overflow::Refused)?);
-            apply(tx, &record, &change, flags)
+            let taught = record.keywords.len();
+            let taken = mailboxes::keyword_flags(tx, &mut record, &known, mailboxes::Overflow::Refused)?;
+            let outcome = apply(tx, &record, &change, change.flags.with(taken))?;
+            if outcome.modseq.is_none() && record.keywords.len() > taught {
+                tx.touched.push(Touched::messages(&record, record.highest_modseq, record.uidnext, Vec::new()));
+            }
+            Ok(outcome)
         })
         .await
     }
@@ -59,12 +65,10 @@ fn apply(
 ) -> Result<FlagOutcome, StoreError> {
     let mut outcome = FlagOutcome::default();
     let mut count = Count::default();
+    let mut changed = Vec::new();
     let Some((first, _)) = change.uids.ranges().first().copied() else { return Ok(outcome) };
     let last = change.uids.ranges().last().map_or(0, |(_, last)| *last);
-    for (page, mut entries) in pages_from(tx, mailbox.id, Uid(first))? {
-        if entries.first().is_none_or(|entry| entry.uid.0 > last) {
-            break;
-        }
+    for (page, mut entries) in pages_between(tx, mailbox.id, Uid(first), Uid(last))? {
         let mut page_changed = false;
         for entry in entries.iter_mut().filter(|entry| change.uids.contains(entry.uid)) {
             if change.unchanged_since.is_some_and(|since| entry.modseq > since) {
@@ -74,7 +78,7 @@ fn apply(
             let after = match change.verb {
                 FlagVerb::Add => entry.flags.with(flags),
                 FlagVerb::Remove => entry.flags.without(flags),
-                FlagVerb::Replace => flags,
+                FlagVerb::Replace => entry.flags.without(change.within).with(flags),
             };
             if after != entry.flags {
                 let modseq = match outcome.modseq {
@@ -87,6 +91,7 @@ fn apply(
                 entry.flags = after;
                 entry.modseq = modseq;
                 page_changed = true;
+                changed.push(*entry);
             }
             outcome.entries.push(*entry);
         }
@@ -99,7 +104,7 @@ fn apply(
     }
     if let Some(modseq) = outcome.modseq {
         count.apply(tx, mailbox.id, modseq)?;
-        tx.touched.push(Touched { account: mailbox.account, mailbox: mailbox.id, modseq });
+        tx.touched.push(Touched::messages(mailbox, modseq, mailbox.uidnext, changed));
     }
     Ok(outcome)
 }

@@ -2,9 +2,10 @@
 
 use super::directory_reads::{json, to_json};
 use super::tx::{Row, Tx};
-use super::{Store, StoreError, Thing, Touched};
+use super::{Change, Store, StoreError, Thing, Touched};
 use crate::types::{
-    AccountId, Flags, KEYWORDS_PER_MAILBOX_MAX, MailboxId, MailboxName, ModSeq, SpecialUse, Timestamp, Uid, UidValidity,
+    AccountId, Flags, KEYWORDS_PER_MAILBOX_MAX, MailboxId, MailboxName, ModSeq, SpecialUse, Timestamp, Uid, UidSet,
+    UidValidity,
 };
 
 /// A mailbox and everything SELECT and STATUS tell of it.
@@ -97,10 +98,8 @@ impl Store {
                 return Err(StoreError::InUse(Thing::Mailbox));
             }
             let mailbox = by_name(tx, account, &name)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
-            super::expunge::empty_mailbox(tx, &mailbox, now)?;
-            tx.execute("DELETE FROM mailbox WHERE mailbox_id = ?1", &[mailbox.id.into()])?;
-            tx.stale.mailboxes = true;
-            tx.touched.push(Touched { account, mailbox: mailbox.id, modseq: mailbox.highest_modseq });
+            remove(tx, &mailbox, now)?;
+            tx.touched.push(Touched::of(&mailbox, mailbox.highest_modseq, Change::Deleted(name.clone())));
             Ok(())
         })
         .await
@@ -116,6 +115,23 @@ impl Store {
         let (from, to) = (from.clone(), to.clone());
         let now = self.0.clock.now();
         self.write(4096, move |tx| rename(tx, account, &from, &to, now)).await
+    }
+
+    /// Renames INBOX: its messages move to a new mailbox, in one transaction, and it stays (RFC 9051 section 6.3.6).
+    pub async fn rename_inbox(&self, account: AccountId, to: &MailboxName) -> Result<(), StoreError> {
+        let to = to.clone();
+        let now = self.0.clock.now();
+        self.write(64 * 1024, move |tx| {
+            if by_name(tx, account, &to)?.is_some() {
+                return Err(StoreError::Exists(Thing::Mailbox));
+            }
+            let inbox = by_name(tx, account, &MailboxName::inbox())?.ok_or(StoreError::Missing(Thing::Mailbox))?;
+            let new = NewMailbox { name: to.clone(), special_use: None, subscribe: false };
+            let id = create_with_parents(tx, account, &new, now)?;
+            let all = UidSet::from_ranges([(1, u32::MAX)]);
+            super::messages::move_all(tx, inbox.id, &all, (id, Flags::ALL), now).map(|_| ())
+        })
+        .await
     }
 
     pub async fn subscriptions(&self, account: AccountId) -> Result<Vec<MailboxName>, StoreError> {
@@ -137,7 +153,9 @@ impl Store {
         let name = name.clone();
         self.write(128, move |tx| {
             let parameters = [account.into(), name.as_str().into()];
-            tx.execute("DELETE FROM subscription WHERE account_id = ?1 AND name = ?2", &parameters).map(|_| ())
+            tx.execute("DELETE FROM subscription WHERE account_id = ?1 AND name = ?2", &parameters)?;
+            tx.touched.push(Touched::account(account, Change::Unsubscribed(name.clone())));
+            Ok(())
         })
         .await
     }
@@ -145,14 +163,25 @@ impl Store {
     /// RFC 6154 section 5.
     pub async fn set_special_use(&self, mailbox: MailboxId, usage: Option<SpecialUse>) -> Result<(), StoreError> {
         self.write(128, move |tx| {
+            let record = by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
             let name = usage.map(SpecialUse::as_str);
             let parameters = [mailbox.into(), name.into()];
             tx.stale.mailboxes = true;
-            let changed = tx.execute("UPDATE mailbox SET special_use = ?2 WHERE mailbox_id = ?1", &parameters)?;
-            if changed == 0 { Err(StoreError::Missing(Thing::Mailbox)) } else { Ok(()) }
+            tx.execute("UPDATE mailbox SET special_use = ?2 WHERE mailbox_id = ?1", &parameters)?;
+            let change = Change::Metadata(vec!["/private/specialuse".to_owned()]);
+            tx.touched.push(Touched::of(&record, record.highest_modseq, change));
+            Ok(())
         })
         .await
     }
+}
+
+/// With its messages and all that is remembered of it.
+pub(super) fn remove(tx: &mut Tx<'_>, mailbox: &MailboxRecord, now: Timestamp) -> Result<(), StoreError> {
+    tx.stale.mailboxes = true;
+    super::expunge::empty_mailbox(tx, mailbox, now)?;
+    super::annotations::remove_of_mailbox(tx, mailbox.id)?;
+    tx.execute("DELETE FROM mailbox WHERE mailbox_id = ?1", &[mailbox.id.into()]).map(|_| ())
 }
 
 fn record_of(row: &dyn Row) -> Result<MailboxRecord, StoreError> {
@@ -258,7 +287,7 @@ fn create_one(tx: &mut Tx<'_>, account: AccountId, new: &NewMailbox, now: Timest
         subscribe(tx, account, &new.name)?;
     }
     tx.stale.mailboxes = true;
-    tx.touched.push(Touched { account, mailbox: id, modseq });
+    tx.touched.push(Touched { account, mailbox: Some(id), modseq, change: Change::Created(new.name.clone()) });
     Ok(id)
 }
 
@@ -267,6 +296,7 @@ fn subscribe(tx: &mut Tx<'_>, account: AccountId, name: &MailboxName) -> Result<
         "INSERT INTO subscription (account_id, name) VALUES (?1, ?2) ON CONFLICT (account_id, name) DO NOTHING",
         &[account.into(), name.as_str().into()],
     )?;
+    tx.touched.push(Touched::account(account, Change::Subscribed(name.clone())));
     Ok(())
 }
 
@@ -312,7 +342,8 @@ fn rename(
             "UPDATE mailbox SET name = ?2 WHERE mailbox_id = ?1",
             &[mailbox.id.into(), renamed.as_str().into()],
         )?;
-        tx.touched.push(Touched { account, mailbox: mailbox.id, modseq: mailbox.highest_modseq });
+        let change = Change::Renamed { from: mailbox.name.clone(), to: renamed };
+        tx.touched.push(Touched::of(&mailbox, mailbox.highest_modseq, change));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::deposit::{append_entries, use_quota};
 use super::mailboxes::{self, MailboxRecord};
 use super::pages::{Entry, unpack, unpack_uids};
 use super::tx::Tx;
-use super::{Store, StoreError, Thing, bodies, expunge};
+use super::{Change, Store, StoreError, Thing, Touched, bodies, expunge};
 use crate::types::{Flags, MailboxId, ModSeq, ThreadId, Timestamp, Uid, UidSet, UidValidity};
 use std::ops::ControlFlow;
 
@@ -28,6 +28,21 @@ pub struct CopyOutcome {
     pub modseq: ModSeq,
 }
 
+/// How entries are copied.
+pub(super) struct Copying {
+    pub(super) to: MailboxId,
+    /// Flags the copies may have.
+    pub(super) kept: Flags,
+    pub(super) quota: QuotaUse,
+}
+
+/// Whether what copies use is free again at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum QuotaUse {
+    Counts,
+    IsFreed,
+}
+
 impl Store {
     /// All entries of a mailbox, by UID, and its record: one snapshot.
     pub async fn entries(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Vec<Entry>), StoreError> {
@@ -39,6 +54,26 @@ impl Store {
                 Ok(ControlFlow::Continue(()))
             })?;
             Ok((record, entries))
+        })
+        .await
+    }
+
+    /// The same as they lie in the store: pieces of up to `ENTRIES_PER_PAGE`, none empty.
+    pub async fn entry_pages(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Vec<Vec<Entry>>), StoreError> {
+        self.read(move |tx| {
+            let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
+            let sql = "SELECT entries FROM page WHERE mailbox_id = ?1 ORDER BY first_uid";
+            let pages = tx.rows(sql, &[mailbox.into()], |row| Ok(unpack(row.blob(0)?)?.collect()))?;
+            Ok((record, pages))
+        })
+        .await
+    }
+
+    /// What is remembered of expunges after a modification sequence; `None` if the history does not reach back that far.
+    pub async fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Option<UidSet>, StoreError> {
+        self.read(move |tx| {
+            let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
+            if since < record.expunge_floor { Ok(None) } else { expunged_after(tx, mailbox, since).map(Some) }
         })
         .await
     }
@@ -62,12 +97,19 @@ impl Store {
         .await
     }
 
-    /// Copies messages to the end of another mailbox of the same or another account, flags and dates kept, in one
-    /// transaction. Unknown UIDs are passed over. Callers cut large sets into pieces of `COPY_PIECE_MAX`.
-    pub async fn copy(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<CopyOutcome, StoreError> {
+    /// Copies messages to the end of another mailbox of the same or another account in one transaction, with their dates
+    /// and those flags that are in `kept`. Unknown UIDs are passed over. Callers cut large sets into pieces of
+    /// `COPY_PIECE_MAX`.
+    pub async fn copy(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        kept: Flags,
+    ) -> Result<CopyOutcome, StoreError> {
         let now = self.0.clock.now();
         self.write(64 * 1024, move |tx| {
-            let (entries, outcome) = copy(tx, from, &uids, to, now)?;
+            let (entries, outcome) = copy(tx, from, &uids, &Copying { to, kept, quota: QuotaUse::Counts }, now)?;
             for entry in entries {
                 bodies::refer(tx, entry.body, 1)?;
             }
@@ -77,25 +119,26 @@ impl Store {
     }
 
     /// Moves messages: a copy and an expunge of exactly those, in one transaction (RFC 6851).
-    pub async fn move_messages(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<CopyOutcome, StoreError> {
+    pub async fn move_messages(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        kept: Flags,
+    ) -> Result<CopyOutcome, StoreError> {
         let now = self.0.clock.now();
-        self.write(64 * 1024, move |tx| {
-            let (entries, outcome) = copy(tx, from, &uids, to, now)?;
-            let source = mailboxes::by_id(tx, from)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
-            let moved: UidSet = entries.iter().map(|entry| entry.uid).collect();
-            // The bodies' references go over to the copies, so they are neither taken nor given.
-            expunge::take_out(tx, &source, &|entry| moved.contains(entry.uid), expunge::Bodies::Keep, now)?;
-            Ok(outcome)
-        })
-        .await
+        self.write(64 * 1024, move |tx| move_all(tx, from, &uids, (to, kept), now)).await
     }
 
     /// Records the threads that were worked out for messages (RFC 8474 section 5.2). No change that a client is told.
     pub async fn set_threads(&self, mailbox: MailboxId, threads: Vec<(Uid, ThreadId)>) -> Result<(), StoreError> {
         self.write(64 * threads.len(), move |tx| {
+            let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
+            tx.touched.push(Touched::of(&record, record.highest_modseq, Change::Threads(threads.clone())));
             let first = threads.iter().map(|(uid, _)| *uid).min().unwrap_or_default();
+            let last = threads.iter().map(|(uid, _)| *uid).max().unwrap_or_default();
             let threads: std::collections::HashMap<Uid, ThreadId> = threads.iter().copied().collect();
-            for (page, mut entries) in pages_from(tx, mailbox, first)? {
+            for (page, mut entries) in pages_between(tx, mailbox, first, last)? {
                 let mut changed = false;
                 for entry in &mut entries {
                     if let Some(thread) = threads.get(&entry.uid)
@@ -117,17 +160,18 @@ impl Store {
     }
 }
 
-/// Pages that can hold UIDs from `first` on.
-pub(super) fn pages_from(
+/// Pages that can hold UIDs from `first` to `last`.
+pub(super) fn pages_between(
     tx: &mut Tx<'_>,
     mailbox: MailboxId,
     first: Uid,
+    last: Uid,
 ) -> Result<Vec<(i64, Vec<Entry>)>, StoreError> {
     tx.rows(
-        "SELECT page_id, entries FROM page WHERE mailbox_id = ?1 AND first_uid >= coalesce(
+        "SELECT page_id, entries FROM page WHERE mailbox_id = ?1 AND first_uid <= ?3 AND first_uid >= coalesce(
            (SELECT max(p.first_uid) FROM page p WHERE p.mailbox_id = ?1 AND p.first_uid <= ?2), 0)
          ORDER BY first_uid",
-        &[mailbox.into(), first.into()],
+        &[mailbox.into(), first.into(), last.into()],
         |row| Ok((row.int(0)?, unpack(row.blob(1)?)?.collect())),
     )
 }
@@ -162,23 +206,53 @@ fn expunged_after(tx: &mut Tx<'_>, mailbox: MailboxId, since: ModSeq) -> Result<
     Ok(UidSet::from_ranges(ranges))
 }
 
+pub(super) fn move_all(
+    tx: &mut Tx<'_>,
+    from: MailboxId,
+    uids: &UidSet,
+    to: (MailboxId, Flags),
+    now: Timestamp,
+) -> Result<CopyOutcome, StoreError> {
+    let (entries, outcome) = copy(tx, from, uids, &Copying { to: to.0, kept: to.1, quota: QuotaUse::IsFreed }, now)?;
+    let source = mailboxes::by_id(tx, from)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
+    let moved: UidSet = entries.iter().map(|entry| entry.uid).collect();
+    // The bodies' references go over to the copies, so they are neither taken nor given.
+    let wanted = |entry: &Entry| moved.contains(entry.uid);
+    expunge::take_out(tx, &source, &wanted, expunge::Bodies::Keep, now, expunge::span(&moved))?;
+    Ok(outcome)
+}
+
 /// Appends copies to `to`; the caller settles the references of the source entries' bodies.
 fn copy(
     tx: &mut Tx<'_>,
     from: MailboxId,
     uids: &UidSet,
-    to: MailboxId,
+    copying: &Copying,
     now: Timestamp,
 ) -> Result<(Vec<Entry>, CopyOutcome), StoreError> {
     let source = mailboxes::by_id(tx, from)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
-    let mut target = mailboxes::by_id(tx, to)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
     let entries = entries_of(tx, from, uids)?;
+    let outcome = append_copies(tx, &source, copying, &entries, now)?;
+    Ok((entries, outcome))
+}
+
+/// The same with entries that were read before; their keywords are by `source`.
+pub(super) fn append_copies(
+    tx: &mut Tx<'_>,
+    source: &MailboxRecord,
+    copying: &Copying,
+    entries: &[Entry],
+    now: Timestamp,
+) -> Result<CopyOutcome, StoreError> {
+    let mut target = mailboxes::by_id(tx, copying.to)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
     let octets: u64 = entries.iter().map(|entry| u64::from(entry.octets)).sum();
-    let modseq = copy_quota(tx, &source, &target, octets, entries.len())?;
-    let translate = keyword_translation(tx, &source, &mut target, &entries)?;
+    // What moves within an account is freed by the same transaction.
+    let bound = copying.quota == QuotaUse::Counts || source.account != target.account;
+    let modseq = copy_quota(tx, &target, octets, entries.len(), bound)?;
+    let translate = keyword_translation(tx, source, &mut target, entries, copying.kept)?;
     let mut copies = Vec::with_capacity(entries.len());
-    for (uid, entry) in (target.uidnext.0..).zip(&entries) {
-        let mut flags = Flags(entry.flags.0 & ((1 << crate::types::KEYWORD_BIT_FIRST) - 1));
+    for (uid, entry) in (target.uidnext.0..).zip(entries) {
+        let mut flags = Flags(entry.flags.0 & copying.kept.0 & ((1 << crate::types::KEYWORD_BIT_FIRST) - 1));
         for (theirs, ours) in &translate {
             if entry.flags.contains(*theirs) {
                 flags = flags.with(*ours);
@@ -188,22 +262,21 @@ fn copy(
         copies.push(Entry { uid: Uid(uid), flags, modseq, thread, saved_seconds: now.seconds(), ..*entry });
     }
     append_entries(tx, &target, &copies, modseq)?;
-    let outcome = CopyOutcome {
+    Ok(CopyOutcome {
         uidvalidity: target.uidvalidity,
         sources: entries.iter().map(|entry| entry.uid).collect(),
         copies: copies.iter().map(|entry| entry.uid).collect(),
         modseq,
-    };
-    Ok((entries, outcome))
+    })
 }
 
-/// The counts of the account that receives the copies, also when a move will free the same octets again.
+/// The counts of the account that receives the copies.
 fn copy_quota(
     tx: &mut Tx<'_>,
-    source: &MailboxRecord,
     target: &MailboxRecord,
     octets: u64,
     messages: usize,
+    bound: bool,
 ) -> Result<ModSeq, StoreError> {
     let mut left = octets;
     let mut counted = messages as u32;
@@ -211,7 +284,6 @@ fn copy_quota(
     loop {
         let step = u32::try_from(left).unwrap_or(u32::MAX);
         left -= u64::from(step);
-        let bound = source.account != target.account || messages > 0;
         let modseq = use_quota(tx, target.account, step, counted, bound && left == 0)?;
         if left == 0 {
             return Ok(modseq);
@@ -226,16 +298,15 @@ fn keyword_translation(
     source: &MailboxRecord,
     target: &mut MailboxRecord,
     entries: &[Entry],
+    kept: Flags,
 ) -> Result<Vec<(Flags, Flags)>, StoreError> {
     let used = entries.iter().fold(Flags::NONE, |all, entry| all.with(entry.flags));
     let mut translate = Vec::new();
     for (index, name) in source.keywords.iter().enumerate() {
         let theirs = Flags::keyword(index);
-        if used.contains(theirs) {
-            translate.push((
-                theirs,
-                mailboxes::keyword_flags(tx, target, std::slice::from_ref(name), mailboxes::Overflow::Refused)?,
-            ));
+        if used.contains(theirs) && kept.contains(theirs) {
+            let name = std::slice::from_ref(name);
+            translate.push((theirs, mailboxes::keyword_flags(tx, target, name, mailboxes::Overflow::Refused)?));
         }
     }
     Ok(translate)

@@ -11,14 +11,20 @@
 //! | `credentials` | password hashes, SCRAM keys, app passwords |
 //! | `scripts` | Sieve scripts with their versions, compiled and personal |
 //! | `mailboxes`, `pages`, `messages`, `flags`, `expunge` | mailboxes and what lies in them |
+//! | `copies`, `threads`, `acl`, `annotations` | copies of many messages, what belongs together, rights, metadata |
 //! | `bodies` | octets, what IMAP wants to know of them, search text |
+//! | `changes` | what observers are told of a commit |
 //! | `deposit` | one delivery: bodies, filings, sends, memories, ledger in one transaction |
 //! | `sends`, `turns` | the queue: its rows, and the way through them by index |
 //! | `memory`, `peers`, `ledger`, `keys`, `settings` | who was answered, what is known of others, what was decided, DKIM, the rest |
 //! | `verify`, `backup`, `upkeep` | checks, copies, removal of what nobody names |
 
+mod acl;
+mod annotations;
 mod backup;
 mod bodies;
+mod changes;
+mod copies;
 mod credentials;
 mod deposit;
 mod directory_changes;
@@ -37,6 +43,7 @@ mod messages;
 mod migrations;
 mod pages;
 mod peers;
+mod quota;
 mod readers;
 mod scripts;
 mod sends;
@@ -44,14 +51,18 @@ mod settings;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod turns;
 mod tx;
 mod upkeep;
 mod verify;
 mod writer;
 
+pub use acl::{AclChange, AclEntry, Grant, Granted, Grantee, SharedMailbox};
+pub use annotations::{Annotated, Annotation, Audience, NewAnnotation};
 pub use backup::restore;
-pub use bodies::{BodyIndex, BodyRecord, BodyView, Chunk, NewBody, Packing, chunks_of};
+pub use bodies::{BodyIndex, BodyRecord, BodyView, Chunk, NewBody, Packing, Sketch, chunks_of};
+pub use changes::{Change, MessageChange, Touched};
 pub use credentials::{AppPasswordRecord, LoginRecord};
 pub use deposit::{BodyChoice, Deposit, Deposited, Filed, Filing, FilingPlace};
 pub use directory_changes::{Credentials, DirectoryChange, NewAccount, NewDomain, ParkReason};
@@ -68,12 +79,14 @@ pub use memory::{Answered, Duplicate};
 pub use messages::{Changes, CopyOutcome};
 pub use pages::{ENTRIES_PER_PAGE, Entry};
 pub use peers::TransportPolicy;
+pub use quota::Quota;
 pub use scripts::{CompiledRecord, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
 pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState, Waiting};
+pub use threads::Unthreaded;
 pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNote, Turn};
 pub use verify::{Finding, verify_file};
 
-use crate::types::{AccountId, Clock, MailboxId, ModSeq};
+use crate::types::Clock;
 use engine::Engine;
 use generations::Generations;
 use lock::DirectoryLock;
@@ -85,14 +98,6 @@ use writer::Writer;
 
 /// The database's name in the data directory.
 pub const DATABASE_FILE: &str = "mail.db";
-
-/// A mailbox in which something was committed. A hint: `changes_since` is the truth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Touched {
-    pub account: AccountId,
-    pub mailbox: MailboxId,
-    pub modseq: ModSeq,
-}
 
 type Listeners<T> = RwLock<Vec<Arc<dyn Fn(&[T]) + Send + Sync>>>;
 
@@ -172,7 +177,8 @@ impl Store {
         })))
     }
 
-    /// Called after each commit with what was touched, on the writer's thread: be quick, never block, never call back.
+    /// Called after each commit with what was touched, before those who caused it are answered, on the writer's thread:
+    /// be quick, never block, never call back.
     pub fn observe(&self, observer: impl Fn(&[Touched]) + Send + Sync + 'static) {
         self.0.observers.mailboxes.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(observer));
     }

@@ -51,6 +51,7 @@ impl Drop for Checkpointer {
 impl Store {
     /// Removes bodies nobody has named for a while, in short transactions. Returns how many went.
     pub async fn purge_orphans(&self) -> Result<u64, StoreError> {
+        self.release_abandoned_copies().await?;
         let before = self.0.clock.now().plus_seconds(-ORPHAN_GRACE_SECONDS);
         let mut removed = 0;
         loop {
@@ -109,14 +110,15 @@ fn purge_account_piece(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> R
     let mailbox = tx.int("SELECT min(mailbox_id) FROM mailbox WHERE account_id = ?1", &[account.into()])?;
     if let Some(mailbox) = mailbox.map(MailboxId) {
         if let Some(record) = mailboxes::by_id(tx, mailbox)? {
-            super::expunge::empty_mailbox(tx, &record, now)?;
-            tx.execute("DELETE FROM mailbox WHERE mailbox_id = ?1", &[mailbox.into()])?;
+            mailboxes::remove(tx, &record, now)?;
         }
         return Ok(true);
     }
     let owner = format!("account:{account}");
     tx.stale.scripts = true;
     tx.execute("DELETE FROM script WHERE owner = ?1", &[(&owner).into()])?;
+    tx.execute("DELETE FROM acl WHERE grantee_id = ?1", &[account.into()])?;
+    super::annotations::remove_of_account(tx, account)?;
     tx.execute("DELETE FROM account WHERE account_id = ?1", &[account.into()])?;
     Ok(false)
 }

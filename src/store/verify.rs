@@ -3,7 +3,7 @@
 use super::engine::{Engine, Progress};
 use super::pages::{ENTRIES_PER_PAGE, unpack};
 use super::tx::{Begin, Session, Tx};
-use super::{Store, StoreError, bodies, migrations, sqlite};
+use super::{Store, StoreError, bodies, copies, migrations, sqlite};
 use crate::types::{BodyId, Flags};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -67,9 +67,16 @@ fn check_snapshot(
         Ok(ControlFlow::Continue(()))
     })?;
     check_destinations(&mut tx, &mut findings)?;
+    tx.each("SELECT bodies FROM copying", &[], |row| {
+        for body in copies::held_bodies(row.blob(0)?)? {
+            named.entry(body.0).or_insert((0, None)).0 += 1;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
     check_references(&mut tx, &mut findings, &named)?;
     check_bodies(&mut tx, &mut findings, &named, progress)?;
     check_directory(&mut tx, &mut findings)?;
+    check_extensions(&mut tx, &mut findings)?;
     Ok(findings)
 }
 
@@ -297,6 +304,31 @@ fn check_directory(tx: &mut Tx<'_>, findings: &mut Vec<Finding>) -> Result<(), S
         &[],
         |row| {
             findings.push(Finding(format!("address {} has no compiled script", row.int(0)?)));
+            Ok(ControlFlow::Continue(()))
+        },
+    )
+}
+
+/// What has no foreign key because 0 stands for everybody or for the server.
+fn check_extensions(tx: &mut Tx<'_>, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    tx.each(
+        "SELECT n.mailbox_id, n.account_id, n.entry FROM annotation n
+         LEFT JOIN mailbox m ON m.mailbox_id = n.mailbox_id LEFT JOIN account a ON a.account_id = n.account_id
+         WHERE (n.mailbox_id <> 0 AND m.mailbox_id IS NULL) OR (n.account_id <> 0 AND a.account_id IS NULL)",
+        &[],
+        |row| {
+            let (mailbox, account, entry) = (row.int(0)?, row.int(1)?, row.text(2)?);
+            findings.push(Finding(format!("annotation {entry} of mailbox {mailbox}, account {account}: one is gone")));
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    tx.each(
+        "SELECT l.mailbox_id, l.grantee_id FROM acl l JOIN mailbox m ON m.mailbox_id = l.mailbox_id
+         LEFT JOIN account a ON a.account_id = l.grantee_id
+         WHERE m.account_id <> l.account_id OR l.rights = 0 OR (l.grantee_id <> 0 AND a.account_id IS NULL)",
+        &[],
+        |row| {
+            findings.push(Finding(format!("rights of account {} on mailbox {} are wrong", row.int(1)?, row.int(0)?)));
             Ok(ControlFlow::Continue(()))
         },
     )

@@ -5,7 +5,7 @@
 //! job is refused, all is undone and the batch runs once more, with a savepoint around each. Jobs must therefore bear
 //! running twice: they are functions of what they captured and of the database.
 //!
-//! Nobody is answered before the commit; the change feed speaks after it.
+//! Nobody is answered before the commit; the change feed speaks between the two.
 
 use super::error::StoreError;
 use super::generations::{Generations, Stale};
@@ -126,14 +126,18 @@ fn run(
         if let Err(error) = &committed {
             tracing::error!(%error, jobs = batch.len(), "commit failed; nothing of it was stored");
         }
+        // Caches and observers first: who is answered finds what he did in all that is held in memory.
         if committed.is_ok() {
             generations.raise(stale);
         }
+        if committed.is_ok() && !touched.is_empty() {
+            let told = catch_unwind(AssertUnwindSafe(|| observers.touched(&touched)));
+            if told.is_err() {
+                tracing::error!("an observer of the store panicked");
+            }
+        }
         for job in batch.drain(..) {
             job.answer(committed.clone());
-        }
-        if committed.is_ok() && !touched.is_empty() {
-            observers.touched(&touched);
         }
         if committed.is_ok() && !waiting.is_empty() {
             observers.waiting(&waiting);

@@ -11,6 +11,8 @@ pub struct Flags(pub u64);
 
 impl Flags {
     pub const NONE: Self = Self(0);
+    /// Every flag there can be.
+    pub const ALL: Self = Self(u64::MAX);
     pub const SEEN: Self = Self(1);
     pub const ANSWERED: Self = Self(1 << 1);
     pub const FLAGGED: Self = Self(1 << 2);

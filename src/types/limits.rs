@@ -333,3 +333,20 @@ pub const UNKNOWN_RECIPIENTS_PER_HOUR: u32 = 200;
 pub const TARPIT_SECONDS_MAX: u64 = 10;
 /// Accounts and networks whose rates are remembered: twice as many at most.
 pub const RATE_ENTRIES_MAX: usize = 20_000;
+/// Messages whose flags and numbers are held in memory, of all open mailboxes: some 70 octets each.
+pub const OPEN_MESSAGES_MAX: usize = 2_000_000;
+/// Mailboxes that stay in memory after the last session left them.
+pub const OPEN_MAILBOXES_UNUSED_MAX: usize = 4096;
+/// Expunges of an open mailbox that are remembered in memory; for older ones the store is asked.
+pub const EXPUNGES_REMEMBERED_MAX: usize = 256;
+/// Events of an account that wait for a session that does not listen; beyond, it is told to look at everything.
+pub const ACCOUNT_FEED_EVENTS: usize = 128;
+/// Entries of one mailbox's access control list.
+pub const ACL_ENTRIES_MAX: i64 = 500;
+/// Annotations of one mailbox, or of one account's own; and octets of a value (RFC 5464 section 4.3 TOOMANY, MAXSIZE).
+pub const ANNOTATIONS_MAX: i64 = 200;
+pub const ANNOTATION_OCTETS_MAX: usize = 64 * 1024;
+/// Messages whose bodies one transaction of a copy counts; also what one transaction moves.
+pub const COPY_PIECE_MAX: usize = 2048;
+/// Messages whose flags one transaction changes: some milliseconds.
+pub const FLAGS_PIECE_MAX: usize = 20_480;

@@ -61,6 +61,52 @@ impl UidSet {
         self.0.iter().flat_map(|&(first, last)| (first..=last).map(Uid))
     }
 
+    /// What is in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut both = Vec::new();
+        let (mut mine, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        while let (Some(&&(first, last)), Some(&&(their_first, their_last))) = (mine.peek(), theirs.peek()) {
+            let (from, to) = (first.max(their_first), last.min(their_last));
+            if from <= to {
+                both.push((from, to));
+            }
+            if last < their_last {
+                mine.next();
+            } else {
+                theirs.next();
+            }
+        }
+        Self(both)
+    }
+
+    /// What is in this one only.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        let mut left = Vec::with_capacity(self.0.len());
+        let mut gone = other.0.iter().peekable();
+        for &(first, last) in &self.0 {
+            let mut next = Some(first);
+            while let (Some(from), Some(&&(gone_first, gone_last))) = (next, gone.peek()) {
+                if gone_first > last {
+                    break;
+                }
+                if gone_last >= from {
+                    if gone_first > from {
+                        left.push((from, gone_first - 1));
+                    }
+                    next = gone_last.checked_add(1).filter(|next| *next <= last);
+                }
+                if gone_last > last {
+                    break;
+                }
+                gone.next();
+            }
+            left.extend(next.map(|from| (from, last)));
+        }
+        Self(left)
+    }
+
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self::from_ranges(self.0.iter().chain(&other.0).copied())
@@ -110,5 +156,31 @@ mod tests {
         check(&[(5, 5), (1, 3), (4, 4)], "1:5");
         check(&[(9, 7), (1, 1), (8, 12), (3, 3)], "1,3,7:12");
         check(&[(2, 2), (1, 1)], "1:2");
+    }
+
+    #[test]
+    fn what_is_in_both_and_in_one_only() {
+        let check = |one: &[(u32, u32)], other: &[(u32, u32)]| {
+            let (a, b) = (UidSet::from_ranges(one.iter().copied()), UidSet::from_ranges(other.iter().copied()));
+            let both: UidSet = a.iter().filter(|uid| b.contains(*uid)).collect();
+            let only: UidSet = a.iter().filter(|uid| !b.contains(*uid)).collect();
+            assert_eq!(a.intersection(&b), both, "{a} and {b}");
+            assert_eq!(a.difference(&b), only, "{a} without {b}");
+        };
+        let sets: [&[(u32, u32)]; 8] = [
+            &[],
+            &[(1, 10)],
+            &[(1, 3), (5, 7), (9, 12)],
+            &[(3, 5), (7, 9)],
+            &[(4, 4), (8, 8)],
+            &[(2, 2), (4, 11), (20, 21)],
+            &[(1, 1), (12, 12)],
+            &[(u32::MAX - 2, u32::MAX)],
+        ];
+        for one in sets {
+            for other in sets {
+                check(one, other);
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ fn uids(text: &[(u32, u32)]) -> UidSet {
 
 fn change(uids: UidSet, verb: FlagVerb, flags: Flags, keywords: &[&str]) -> FlagChange {
     let keywords = keywords.iter().map(|name| (*name).to_owned()).collect();
-    FlagChange { uids, verb, flags, keywords, unchanged_since: None }
+    FlagChange { uids, verb, flags, keywords, within: Flags::ALL, unchanged_since: None }
 }
 
 fn name(text: &str) -> MailboxName {
@@ -337,10 +337,11 @@ fn copies_and_moves_share_bodies_and_keep_dates() {
         world.store.change_flags(archive, change(uids(&[]), FlagVerb::Add, Flags::NONE, &[])).await.expect("nothing");
         let mark = change(uids(&[(50, 60)]), FlagVerb::Add, Flags::SEEN, &["$B"]);
         world.store.change_flags(inbox, mark).await.expect("flagged");
-        let outcome = world.store.copy(inbox, uids(&[(41, 55), (900, 901)]), archive).await.expect("copied");
+        let outcome =
+            world.store.copy(inbox, uids(&[(41, 55), (900, 901)]), archive, Flags::ALL).await.expect("copied");
         assert_eq!((outcome.sources.len(), outcome.copies[0]), (15, Uid(1)));
         world.assert_sound();
-        let outcome = world.store.move_messages(inbox, uids(&[(1, 150)]), archive).await.expect("moved");
+        let outcome = world.store.move_messages(inbox, uids(&[(1, 150)]), archive, Flags::ALL).await.expect("moved");
         assert_eq!((outcome.sources.len(), outcome.copies[0]), (150, Uid(16)));
         let (record, entries) = world.store.entries(archive).await.expect("readable");
         assert_eq!((entries.len(), record.keywords.as_slice()), (165, &["$B".to_owned()][..]));
@@ -352,7 +353,11 @@ fn copies_and_moves_share_bodies_and_keep_dates() {
         world.assert_sound();
         let jane = world.account("jane@example.test").await;
         let theirs = world.store.mailbox(jane, &MailboxName::inbox()).await.expect("readable").expect("there").id;
-        world.store.move_messages(inbox, uids(&[(151, 160)]), theirs).await.expect("moved to another account");
+        world
+            .store
+            .move_messages(inbox, uids(&[(151, 160)]), theirs, Flags::ALL)
+            .await
+            .expect("moved to another account");
         world.assert_sound();
     });
 }
@@ -493,21 +498,21 @@ fn observers_hear_of_commits_and_of_nothing_else() {
     block_on(async {
         let world = World::with_people().await;
         let jane = world.account("jane@example.test").await;
-        // Whoever made the accounts was answered before the observers were told of it; this write's answer comes after.
-        world.store.set_setting("x", "0".to_owned()).await.expect("set");
         let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let ear = heard.clone();
         world.store.observe(move |touched| ear.lock().expect("not poisoned").extend_from_slice(touched));
         let refused = message(jane, "INBOX", &"x".repeat(200_000));
         world.store.deposit(refused).await.expect_err("over quota");
         let filed = world.store.deposit(message(jane, "INBOX", "hello")).await.expect("filed").filed[0];
-        // The observer runs after the answer; the next write's answer comes after it.
-        world.store.set_setting("x", "1".to_owned()).await.expect("set");
+        // The observer runs before the answer.
         let heard = heard.lock().expect("not poisoned").clone();
         assert_eq!(
             heard.iter().map(|touched| (touched.mailbox, touched.modseq)).collect::<Vec<_>>(),
-            [(filed.mailbox, filed.modseq)]
+            [(Some(filed.mailbox), filed.modseq)]
         );
+        let (_, entries) = world.store.entries(filed.mailbox).await.expect("readable");
+        let crate::store::Change::Messages(change) = &heard[0].change else { panic!("{heard:?}") };
+        assert_eq!((&change.changed, change.uidnext, change.before < filed.modseq), (&entries, Uid(2), true));
     });
 }
 

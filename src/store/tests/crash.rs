@@ -7,6 +7,9 @@ use crate::store::{
     Answered, BodyChoice, BodyIndex, Deposit, DirectoryChange, DkimAlgorithm, DkimKey, DkimKeyState, Duplicate,
     FlagChange, FlagVerb, LedgerEntry, NewMailbox, NewSend, ParkReason, PutOff, ScriptOwner, SendDetails, SendEnd,
     SendKind, SendState, Settlement, Store, StoreError, TargetNote, TransportPolicy, Turn, VersionSource,
+    AclChange, Annotated, Answered, Audience, BodyChoice, BodyIndex, Deposit, DirectoryChange, DkimAlgorithm, DkimKey,
+    DkimKeyState, Duplicate, FlagChange, FlagVerb, Grant, Grantee, LedgerEntry, NewAnnotation, NewMailbox, NewSend,
+    ParkReason, ScriptOwner, SendDetails, SendKind, SendState, Store, StoreError, Unthreaded, VersionSource,
 };
 use crate::types::limits::BODY_CHUNK_OCTETS;
 use crate::types::{AccountId, FixedClock, Flags, MailboxId, MailboxName, SendId, ThreadId, Uid, UidSet};
@@ -121,6 +124,7 @@ fn flags(uids: (u32, u32), flags: Flags, keyword: &str) -> FlagChange {
         verb: FlagVerb::Add,
         flags,
         keywords: vec![keyword.to_owned()],
+        within: Flags::ALL,
         unchanged_since: None,
     }
 }
@@ -144,6 +148,7 @@ const ACTS: &[Act] = &[
     ("rename_mailbox", |store, scene| {
         Box::pin(async move { store.rename_mailbox(scene.john, &name("Archive"), &name("Old/Archive")).await })
     }),
+    ("rename_inbox", |store, scene| Box::pin(async move { store.rename_inbox(scene.john, &name("Old/Inbox")).await })),
     ("subscribe", |store, scene| Box::pin(async move { store.subscribe(scene.jane, &name("x")).await })),
     ("unsubscribe", |store, scene| Box::pin(async move { store.unsubscribe(scene.jane, &name("INBOX")).await })),
     ("set_special_use", |store, scene| Box::pin(async move { store.set_special_use(scene.archive, None).await })),
@@ -158,12 +163,41 @@ const ACTS: &[Act] = &[
     }),
     ("copy", |store, scene| {
         let uids = UidSet::from_ranges([(1, 4)]);
-        Box::pin(async move { store.copy(scene.inbox, uids, scene.archive).await.map(|_| ()) })
+        Box::pin(async move { store.copy(scene.inbox, uids, scene.archive, Flags::ALL).await.map(|_| ()) })
     }),
     ("move_messages", |store, scene| {
         let uids = UidSet::from_ranges([(1, 4)]);
-        Box::pin(async move { store.move_messages(scene.inbox, uids, scene.archive).await.map(|_| ()) })
+        Box::pin(async move { store.move_messages(scene.inbox, uids, scene.archive, Flags::ALL).await.map(|_| ()) })
     }),
+    ("copy_many", |store, scene| {
+        let uids = UidSet::from_ranges([(1, 5)]);
+        Box::pin(async move {
+            store.copy_in_pieces(scene.inbox, uids, (scene.archive, Flags::ALL), 2, &mut |_, _| {}).await.map(|_| ())
+        })
+    }),
+    ("release_abandoned_copies", |store, _| Box::pin(async { store.release_abandoned_copies().await.map(|_| ()) })),
+    ("assign_threads", |store, scene| {
+        let messages = vec![
+            Unthreaded { uid: Uid(1), references: vec![1, 2] },
+            Unthreaded { uid: Uid(5), references: vec![3, 2] },
+        ];
+        Box::pin(async move { store.assign_threads(scene.inbox, messages).await })
+    }),
+    ("set_acl", |store, scene| {
+        Box::pin(async move {
+            store.set_acl(scene.inbox, Grantee::Account(scene.jane), Grant::Gives, AclChange::Add, 3).await
+        })
+    }),
+    ("set_annotations", |store, scene| {
+        let new = |audience, value: Option<&[u8]>| NewAnnotation {
+            audience,
+            entry: "/shared/comment".to_owned(),
+            value: value.map(<[u8]>::to_vec),
+        };
+        let annotations = vec![new(Audience::Shared, Some(b"x")), new(Audience::Private(scene.john), None)];
+        Box::pin(async move { store.set_annotations(scene.john, Annotated::Mailbox(scene.inbox), annotations).await })
+    }),
+    ("set_quota", |store, scene| Box::pin(async move { store.set_quota(scene.john, Some(1 << 20), Some(100)).await })),
     ("set_threads", |store, scene| {
         Box::pin(async move { store.set_threads(scene.inbox, vec![(Uid(5), ThreadId(3))]).await })
     }),
@@ -273,8 +307,17 @@ async fn prepare(store: &Store) -> Result<Scene, StoreError> {
     change(store, park("gone@example.test")).await?;
     let inbox = store.mailbox(john, &MailboxName::inbox()).await?.expect("made").id;
     let archive = store.mailbox(john, &name("Archive")).await?.expect("made").id;
-    store.copy(inbox, UidSet::from_ranges([(1, 3)]), archive).await?;
+    store.copy(inbox, UidSet::from_ranges([(1, 3)]), archive, Flags::ALL).await?;
     store.change_flags(inbox, flags((2, 3), Flags::DELETED, "$J")).await?;
+    let bodies = store.entries(inbox).await?.1.iter().map(|entry| entry.body).collect();
+    store.hold_bodies(bodies).await?;
+    store.set_acl(archive, Grantee::Account(jane), Grant::Gives, AclChange::Replace, 7).await?;
+    let annotation = NewAnnotation {
+        audience: Audience::Private(john),
+        entry: "/private/comment".to_owned(),
+        value: Some(b"mine".to_vec()),
+    };
+    store.set_annotations(john, Annotated::Mailbox(archive), vec![annotation]).await?;
     store.put_body(body("an old orphan")).await?;
     let mut deposit = full_deposit(Scene { jane, john, inbox, archive, send: SendId(0) });
     deposit.sends.push((BodyChoice::New(0), NewSend { destination: "two.example".to_owned(), ..send() }));
@@ -308,6 +351,9 @@ async fn picture(store: &Store, scene: Scene) -> String {
     for account in [scene.jane, scene.john] {
         for mailbox in store.mailboxes(account).await.expect("readable") {
             write!(text, "{:?}", store.entries(mailbox.id).await.expect("readable")).expect("a string");
+            write!(text, "{:?}", store.acl(mailbox.id).await.expect("readable")).expect("a string");
+            let about = Annotated::Mailbox(mailbox.id);
+            write!(text, "{:?}", store.annotations(about, account).await.expect("readable")).expect("a string");
         }
         write!(text, "{:?}", store.subscriptions(account).await.expect("readable")).expect("a string");
         write!(text, "{:?}", store.scripts(ScriptOwner::Account(account)).await.expect("readable")).expect("a string");
@@ -378,7 +424,17 @@ fn a_failing_call_undoes_its_job_and_the_store_goes_on() {
             }
             assert!(result.is_err(), "{what}: failed and said it succeeded");
             // Acts of several transactions may have done some of them; those of one must have done nothing.
-            if !["expunge", "purge_account", "purge_orphans", "put_body", "put_large_body"].contains(act_name) {
+            if ![
+                "expunge",
+                "purge_account",
+                "purge_orphans",
+                "put_body",
+                "put_large_body",
+                "copy_many",
+                "release_abandoned_copies",
+            ]
+            .contains(act_name)
+            {
                 assert_eq!(block_on(picture(&store, scene)), before, "{what}");
             }
             assert_sound(&store, &what);
@@ -411,8 +467,16 @@ fn a_crash_after_any_write_keeps_what_was_acknowledged() {
                     assert_eq!(found, after, "{what}");
                     break;
                 }
-                None if ["expunge", "purge_account", "purge_orphans", "put_body", "put_large_body"]
-                    .contains(act_name) => {}
+                None if [
+                    "expunge",
+                    "purge_account",
+                    "purge_orphans",
+                    "put_body",
+                    "put_large_body",
+                    "copy_many",
+                    "release_abandoned_copies",
+                ]
+                .contains(act_name) => {}
                 None => assert_eq!(found, before, "{what}"),
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::store::{
     BodyChoice, BodyIndex, Deposit, DirectoryChange, DomainKind, Filing, FilingPlace, Names, NewAccount, NewBody,
-    NewDomain, Store, StoreError,
+    NewDomain, Sketch, Store, StoreError,
 };
 use crate::types::{AccountId, Address, FixedClock, Flags, MailboxName, Switches, Timestamp};
 use std::sync::Arc;
@@ -99,6 +99,7 @@ pub(super) fn body(text: &str) -> NewBody {
         structure: vec![1],
         facts: vec![2],
         search_text: text.as_bytes().to_vec(),
+        sketch: Sketch { signature: vec![3; 9], fields: text.as_bytes().to_vec() },
     };
     NewBody::of(text.as_bytes(), index).expect("packs")
 }
