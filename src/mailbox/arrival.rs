@@ -3,7 +3,7 @@
 use super::service::Mailboxes;
 use super::{MailboxError, Received};
 use crate::message::Parsed;
-use crate::store::{BodyChoice, BodyIndex, NewBody, StoreError};
+use crate::store::{BodyChoice, BodyIndex, NewBody, Sketch, StoreError};
 use crate::types::BodyId;
 use crate::types::limits::{BODY_CHUNK_OCTETS, INDEX_INLINE_OCTETS};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A message ready for a deposit: small ones travel in its transaction, large ones are stored ahead of it.
 #[derive(Clone, Debug)]
 pub enum Prepared {
-    New(NewBody),
+    New(Box<NewBody>),
     Stored { body: BodyId, octets: u32 },
 }
 
@@ -27,7 +27,7 @@ impl Prepared {
     pub fn choose(self, bodies: &mut Vec<NewBody>) -> BodyChoice {
         match self {
             Self::New(body) => {
-                bodies.push(body);
+                bodies.push(*body);
                 BodyChoice::New(bodies.len() - 1)
             }
             Self::Stored { body, .. } => BodyChoice::Stored(body),
@@ -48,6 +48,7 @@ fn analysed(raw: &[u8]) -> BodyIndex {
         structure: analysis.structure.to_bytes(),
         facts: analysis.facts.to_bytes(),
         search_text: analysis.search_text,
+        sketch: Sketch::default(),
     }
 }
 
@@ -56,7 +57,7 @@ impl Mailboxes {
     /// analysis needs it whole, because mapping a file into memory can't be done in safe code.
     pub async fn prepare(&self, raw: Vec<u8>) -> Result<Prepared, MailboxError> {
         if raw.len() <= INDEX_INLINE_OCTETS {
-            return Ok(Prepared::New(index(&raw)?));
+            return Ok(Prepared::New(Box::new(index(&raw)?)));
         }
         let _permit = self.large_message_permit(raw.len()).await;
         self.prepare_large(raw).await
@@ -76,7 +77,7 @@ impl Mailboxes {
     async fn prepare_large(&self, raw: Vec<u8>) -> Result<Prepared, MailboxError> {
         let octets = u32::try_from(raw.len()).map_err(|_| MailboxError::MessageTooLarge)?;
         if raw.len() <= BODY_CHUNK_OCTETS {
-            return Ok(Prepared::New(blocking(move || index(&raw)).await??));
+            return Ok(Prepared::New(Box::new(blocking(move || index(&raw)).await??)));
         }
         let raw = Arc::new(raw);
         let looked_at = Arc::clone(&raw);

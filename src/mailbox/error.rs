@@ -12,6 +12,10 @@ pub enum MailboxError {
     Impossible,
     /// The mailbox is there, and whoever asks may not do this with it.
     NotPermitted,
+    /// A use that only one mailbox of an account can have (RFC 6154 section 3).
+    SpecialUseTaken,
+    NoSuchSpecialUse,
+    NoSuchQuotaRoot,
     /// A person or group of rights that is none of ours.
     NoSuchIdentifier,
     OverQuota,
@@ -43,6 +47,9 @@ impl fmt::Display for MailboxError {
             Self::MailboxExists => formatter.write_str("this mailbox exists already"),
             Self::Impossible => formatter.write_str("this can't be done with this mailbox"),
             Self::NotPermitted => formatter.write_str("the rights on this mailbox don't include this"),
+            Self::SpecialUseTaken => formatter.write_str("another mailbox has this use"),
+            Self::NoSuchSpecialUse => formatter.write_str("there is no such use of a mailbox"),
+            Self::NoSuchQuotaRoot => formatter.write_str("there is no such quota root"),
             Self::NoSuchIdentifier => formatter.write_str("nobody here has this name"),
             Self::OverQuota => formatter.write_str("the quota would be exceeded"),
             Self::MessageTooLarge => formatter.write_str("the message is larger than this server takes"),

@@ -4,12 +4,31 @@
 //! What this module will not do: speak a protocol, know SQL, or write to anybody. A caller is an account; whether it may
 //! do what it asks is decided here.
 
+mod acl;
 mod arrival;
 mod error;
 mod incoming;
+mod messages;
+mod metadata;
+mod names;
+mod open;
+mod quota;
+mod rights;
 mod service;
+#[cfg(test)]
+mod tests;
 
+pub use acl::{AclLine, RightsChange};
 pub use arrival::{Prepared, index};
 pub use error::MailboxError;
 pub use incoming::{Incoming, Received};
+pub use messages::{Appended, FlagRequest, FlagsChanged, NewMessage, Progress};
+pub use metadata::Standing;
+pub use names::{Listing, OTHER_USERS, Seen};
+pub use open::{AccountEvent, AccountFeed, Counters, EventKind, Gone, News, OpenMailbox, State};
+pub use quota::STORAGE_UNIT_OCTETS;
+pub use rights::Rights;
 pub use service::{Mailboxes, Settings};
+
+// Words of the store that protocols, which may not name it, speak in.
+pub use crate::store::{Annotation, CopyOutcome, Entry, FlagVerb, MailboxRecord, Quota};

@@ -1,8 +1,10 @@
 //! The service: one per server, shared by all sessions.
 
-use super::{Incoming, MailboxError, incoming};
+use super::open::Registry;
+use super::{AccountFeed, Incoming, MailboxError, News, OpenMailbox, State, incoming};
 use crate::store::Store;
 use crate::types::limits::{BODY_CHUNK_OCTETS, LARGE_MESSAGES_CONCURRENT, MESSAGE_OCTETS_MAX};
+use crate::types::{AccountId, ModSeq};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,6 +31,7 @@ struct Inner {
     settings: Settings,
     incoming_directory: Arc<Path>,
     large_messages: Arc<Semaphore>,
+    open: Arc<Registry>,
 }
 
 impl Mailboxes {
@@ -37,6 +40,7 @@ impl Mailboxes {
         let incoming_directory: Arc<Path> = store.directory_path().join("incoming").into();
         incoming::prepare_directory(&incoming_directory)?;
         Ok(Self(Arc::new(Inner {
+            open: Registry::observing(&store),
             store,
             settings,
             incoming_directory,
@@ -51,6 +55,25 @@ impl Mailboxes {
     /// A place for a message that is about to come in pieces.
     pub fn incoming(&self) -> Incoming {
         Incoming::new(Arc::clone(&self.0.incoming_directory), self.0.settings.message_octets_max)
+    }
+
+    /// Everything that happens in an account's mailboxes from now on.
+    pub fn account_feed(&self, account: AccountId) -> AccountFeed {
+        self.0.open.account_feed(account)
+    }
+
+    /// The messages of an open mailbox as of now. A session keeps this for a command and not while it is idle.
+    pub async fn state(&self, mailbox: &OpenMailbox) -> Result<Arc<State>, MailboxError> {
+        mailbox.state(self.store()).await
+    }
+
+    /// What happened in an open mailbox after `since`.
+    pub async fn news(&self, mailbox: &OpenMailbox, since: ModSeq) -> Result<News, MailboxError> {
+        mailbox.news(self.store(), since).await
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.0.open
     }
 
     pub(super) fn store(&self) -> &Store {

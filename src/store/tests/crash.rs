@@ -4,12 +4,10 @@
 use super::faulty::{self, Fault};
 use super::world::{NOW, add_people, address, block_on, body, filing, message, put_mailbox};
 use crate::store::{
-    Answered, BodyChoice, BodyIndex, Deposit, DirectoryChange, DkimAlgorithm, DkimKey, DkimKeyState, Duplicate,
-    FlagChange, FlagVerb, LedgerEntry, NewMailbox, NewSend, ParkReason, PutOff, ScriptOwner, SendDetails, SendEnd,
-    SendKind, SendState, Settlement, Store, StoreError, TargetNote, TransportPolicy, Turn, VersionSource,
     AclChange, Annotated, Answered, Audience, BodyChoice, BodyIndex, Deposit, DirectoryChange, DkimAlgorithm, DkimKey,
     DkimKeyState, Duplicate, FlagChange, FlagVerb, Grant, Grantee, LedgerEntry, NewAnnotation, NewMailbox, NewSend,
-    ParkReason, ScriptOwner, SendDetails, SendKind, SendState, Store, StoreError, Unthreaded, VersionSource,
+    ParkReason, PutOff, ScriptOwner, SendDetails, SendEnd, SendKind, SendState, Settlement, Store, StoreError,
+    TargetNote, TransportPolicy, Turn, Unthreaded, VersionSource,
 };
 use crate::types::limits::BODY_CHUNK_OCTETS;
 use crate::types::{AccountId, FixedClock, Flags, MailboxId, MailboxName, SendId, ThreadId, Uid, UidSet};

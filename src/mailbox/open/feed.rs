@@ -1,0 +1,104 @@
+//! What happens in all mailboxes of an account, for sessions that asked to be told (RFC 5465).
+
+use crate::store::{Change, Touched};
+use crate::types::limits::ACCOUNT_FEED_EVENTS;
+use crate::types::{AccountId, MailboxId, MailboxName, ModSeq};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::broadcast;
+
+/// One thing that was committed. A hint of what to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountEvent {
+    pub account: AccountId,
+    pub mailbox: Option<MailboxId>,
+    pub modseq: ModSeq,
+    pub kind: EventKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    Messages {
+        new: bool,
+        flags: bool,
+        expunged: bool,
+    },
+    Created(MailboxName),
+    Renamed {
+        from: MailboxName,
+        to: MailboxName,
+    },
+    Deleted(MailboxName),
+    Subscribed(MailboxName),
+    Unsubscribed(MailboxName),
+    Metadata(Vec<String>),
+    Rights,
+    /// More happened than is kept for a session that does not listen: look at everything.
+    Missed,
+}
+
+/// A session's ear on one account.
+#[derive(Debug)]
+pub struct AccountFeed {
+    account: AccountId,
+    events: broadcast::Receiver<AccountEvent>,
+}
+
+impl AccountFeed {
+    /// The next event; waits for it. `None` when the server stops.
+    pub async fn next(&mut self) -> Option<AccountEvent> {
+        let (account, mailbox, modseq) = (self.account, None, ModSeq(0));
+        match self.events.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                Some(AccountEvent { account, mailbox, modseq, kind: EventKind::Missed })
+            }
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// The accounts somebody listens to.
+#[derive(Debug, Default)]
+pub(super) struct AccountFeeds(Mutex<HashMap<AccountId, broadcast::Sender<AccountEvent>>>);
+
+impl AccountFeeds {
+    pub(super) fn subscribe(&self, account: AccountId) -> AccountFeed {
+        let mut feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.retain(|_, sender| sender.receiver_count() > 0);
+        let sender = feeds.entry(account).or_insert_with(|| broadcast::Sender::new(ACCOUNT_FEED_EVENTS));
+        AccountFeed { account, events: sender.subscribe() }
+    }
+
+    pub(super) fn hear(&self, touched: &Touched) {
+        let feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sender) = feeds.get(&touched.account) else { return };
+        let Some(kind) = kind_of(&touched.change) else { return };
+        // Nobody left to hear it is no failure.
+        let _ = sender.send(AccountEvent {
+            account: touched.account,
+            mailbox: touched.mailbox,
+            modseq: touched.modseq,
+            kind,
+        });
+    }
+}
+
+fn kind_of(change: &Change) -> Option<EventKind> {
+    Some(match change {
+        // By UID: new ones stand behind all that were there.
+        Change::Messages(change) => EventKind::Messages {
+            new: change.changed.last().is_some_and(|entry| entry.uid >= change.uidnext_before),
+            flags: change.changed.first().is_some_and(|entry| entry.uid < change.uidnext_before),
+            expunged: !change.expunged.is_empty(),
+        },
+        Change::Threads(_) | Change::Quota => return None,
+        Change::Created(name) => EventKind::Created(name.clone()),
+        Change::Renamed { from, to } => EventKind::Renamed { from: from.clone(), to: to.clone() },
+        Change::Deleted(name) => EventKind::Deleted(name.clone()),
+        Change::Subscribed(name) => EventKind::Subscribed(name.clone()),
+        Change::Unsubscribed(name) => EventKind::Unsubscribed(name.clone()),
+        Change::Metadata(entries) => EventKind::Metadata(entries.clone()),
+        Change::Rights => EventKind::Rights,
+    })
+}
