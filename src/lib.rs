@@ -44,12 +44,12 @@
 //! | `store` | everything remembered; the only place with SQL, `store/sqlite` the only one that names the engine | – |
 //! | `auth` | credentials to [`auth::Authenticated`], its only maker | store |
 //! | `directory` | address to what it is | store, rules |
-//! | `policy` | facts of one stage to an outcome: SPF, DKIM, DMARC, lists, rates, loops | dns, message |
+//! | `policy` | facts of one stage to an outcome: SPF, DKIM, DMARC, lists, rates, loops; our DKIM signatures and keys | dns, message |
 //! | `filter` | Sieve: compile and run; the only place that names the engine | message |
 //! | `mailbox` | the protocols' only way to mail; open mailboxes, search, change feed | store, message |
-//! | `queue` | what is due, to which server, when again, give up, bounce | store, dns, message |
+//! | `queue` | what is due, to which server, when again, give up, bounce; signs what goes out | store, dns, message, policy |
 //! | `delivery` | accepted message to plan to one commit | directory, filter, mailbox, queue, store, message, rules |
-//! | `admin` | one function per administrator's act | auth, directory, rules, filter, mailbox, queue, delivery, store |
+//! | `admin` | one function per administrator's act, such as a domain's DKIM keys | auth, directory, rules, filter, mailbox, policy, queue, delivery, store |
 //! | `smtp` | grammar for both sides, server sessions, client | net, message, auth, policy, directory, delivery, queue |
 //! | `imap` | grammar, sessions, what a client was told | net, auth, mailbox, delivery |
 //! | `managesieve` | scripts by RFC 5804 | net, auth, filter, admin |
