@@ -183,6 +183,10 @@ pub enum ScriptCause {
         place: String,
         name: String,
     },
+    Exists {
+        place: String,
+        name: String,
+    },
     NoVersion {
         place: String,
         name: String,
@@ -223,6 +227,7 @@ impl ScriptCause {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Missing { .. } | Self::NoVersion { .. } => "no-script",
+            Self::Exists { .. } => "exists",
             Self::Active { .. } => "script-active",
             Self::BadName(_) | Self::BadPlaceName(_) => "script-name",
             Self::TooLong { .. } => "script-limit",
@@ -234,7 +239,9 @@ impl ScriptCause {
 
     pub(super) fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Missing { place, .. } => format!("posthouse script list {place} shows those there are"),
+            Self::Missing { place, .. } | Self::Exists { place, .. } => {
+                format!("posthouse script list {place} shows those there are")
+            }
             Self::NoVersion { place, name, .. } => {
                 format!("posthouse script history {place} {name} shows those there are")
             }
@@ -251,6 +258,7 @@ impl fmt::Display for ScriptCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { place, name } => write!(formatter, "there is no script {name} at {place}"),
+            Self::Exists { place, name } => write!(formatter, "there is a script {name} at {place} already"),
             Self::NoVersion { place, name, version } => {
                 write!(formatter, "there is no version {version} of the script {name} at {place}")
             }

@@ -5,11 +5,13 @@ use super::error::{Cause, Refused};
 use super::{Admin, Caller};
 
 use super::causes::ScriptCause;
+use crate::directory::Snapshot;
 use crate::filter::{self, ScriptKind};
-use crate::rules::{Consequences, Context, Effects, after_script_name, before_script_name, compile};
+use crate::rules::{Consequences, Context, Effects, Refusal, after_script_name, before_script_name, compile};
 use crate::store::{ScriptOwner, StoreError};
 use crate::types::{Address, Domain, Switches};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// How often a change is decided anew when others change the directory at the same time. Each round somebody gets on, so
 /// this many only lose to as many others.
@@ -90,8 +92,8 @@ impl Admin {
                 return Ok((value, Done { changed: false, mail_now, also_affected: Vec::new(), notes }));
             }
             super::reserved::settle(&mut draft);
-            let consequences = prove(&draft)?;
-            let scripts = self.compile_all(&mut draft).await?;
+            let consequences = self.prove_aside(&snapshot, &draft).await?;
+            let scripts = self.compile_all(&snapshot, &mut draft).await?;
             let changes = draft.store_changes(scripts, &caller.author, cause);
             match self.store().change_directory(snapshot.generation(), changes).await {
                 Err(StoreError::Changed) => {}
@@ -105,22 +107,31 @@ impl Admin {
         Err(StoreError::Changed.into())
     }
 
+    /// [`prove`] on a thread of its own: ten thousand addresses take some tens of milliseconds.
+    async fn prove_aside(&self, snapshot: &Arc<Snapshot>, draft: &Draft<'_>) -> Result<Consequences, Refused> {
+        let (snapshot, changes) = (Arc::clone(snapshot), draft.graph_changes());
+        let proving = tokio::task::spawn_blocking(move || snapshot.graph().prove_change(&changes));
+        verdict(draft.violations(), proving.await.map_err(|_| Cause::TaskDied)?)
+    }
+
     /// The texts of all addresses the draft touches, and of those that get new names by it. Each compiles.
-    async fn compile_all(&self, draft: &mut Draft<'_>) -> Result<BTreeMap<Address, String>, Refused> {
-        let mut graph = draft.snapshot.graph().clone();
-        for change in &draft.graph_changes() {
-            graph.apply(change);
-        }
+    async fn compile_all(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        draft: &mut Draft<'_>,
+    ) -> Result<BTreeMap<Address, String>, Refused> {
+        let (snapshot, changes) = (Arc::clone(snapshot), draft.graph_changes());
+        let applying = tokio::task::spawn_blocking(move || {
+            let mut graph = snapshot.graph().clone();
+            changes.iter().for_each(|change| graph.apply(change));
+            graph
+        });
+        let graph = applying.await.map_err(|_| Cause::TaskDied)?;
         let names = draft.add_renamed(&graph);
         let mut active = Active { admin: self, read: HashMap::new() };
         let mut scripts = BTreeMap::new();
         for (address, switches) in draft.to_compile() {
-            let context = Context {
-                also_known_as: names.of(&graph, &address),
-                before: active.of_administrators(draft, address.domain(), Place::Before).await?,
-                personal: active.of_person(draft, &address, &switches).await?,
-                after: active.of_administrators(draft, address.domain(), Place::After).await?,
-            };
+            let context = active.context(draft, &address, &switches, names.of(&graph, &address)).await?;
             let text = compile(&address, &switches, &context).text;
             scripts.insert(address, text);
         }
@@ -128,8 +139,8 @@ impl Admin {
         checking.await.map_err(|_| Cause::TaskDied)?
     }
 
-    /// Makes the scripts of all addresses anew, or of one domain's, a piece at a time. `supposed`: what to take for active
-    /// of an owner instead of what is. Returns how many addresses there were.
+    /// Makes the scripts of all addresses anew, or of one domain's. `supposed`: what to take for active of an owner instead
+    /// of what is. Returns how many addresses there were.
     pub(super) async fn recompile(
         &self,
         caller: &Caller,
@@ -140,9 +151,21 @@ impl Admin {
         let snapshot = self.directory().snapshot().await?;
         let addresses: Vec<Address> =
             super::in_domain(&snapshot, domain)?.map(|record| record.address.clone()).collect();
+        self.recompile_these(caller, cause, &addresses, supposed.as_ref()).await?;
+        Ok(addresses.len())
+    }
+
+    /// A piece at a time, so that nobody waits for all of them.
+    async fn recompile_these(
+        &self,
+        caller: &Caller,
+        cause: &str,
+        addresses: &[Address],
+        supposed: Option<&(ScriptOwner, Vec<String>)>,
+    ) -> Result<(), Refused> {
         for piece in addresses.chunks(RECOMPILE_PIECE) {
             self.change(caller, cause, |draft| {
-                if let Some((owner, names)) = &supposed {
+                if let Some((owner, names)) = supposed {
                     draft.suppose_active(*owner, names.clone());
                 }
                 for address in piece {
@@ -155,7 +178,28 @@ impl Admin {
             })
             .await?;
         }
-        Ok(addresses.len())
+        Ok(())
+    }
+
+    /// Makes those scripts anew that would be others now: after an upgrade brought better templates, or when an earlier
+    /// change of administrators' scripts was cut short. Returns how many there were.
+    pub async fn refresh_compiled(&self, caller: &Caller) -> Result<usize, Refused> {
+        let snapshot = self.directory().snapshot().await?;
+        let draft = Draft::new(&snapshot);
+        let names = snapshot.own_names();
+        let mut active = Active { admin: self, read: HashMap::new() };
+        let mut stale = Vec::new();
+        for record in snapshot.addresses() {
+            let (address, switches) = (&record.address, &record.switches);
+            let context = active.context(&draft, address, switches, names.of(snapshot.graph(), address)).await?;
+            let text = compile(address, switches, &context).text;
+            let stored = self.store().compiled_history(address, 1).await?;
+            if stored.first().is_none_or(|newest| newest.text != text) {
+                stale.push(address.clone());
+            }
+        }
+        self.recompile_these(caller, "refresh", &stale, None).await?;
+        Ok(stale.len())
     }
 }
 
@@ -172,6 +216,21 @@ enum Place {
 }
 
 impl Active<'_> {
+    async fn context(
+        &mut self,
+        draft: &Draft<'_>,
+        address: &Address,
+        switches: &Switches,
+        also_known_as: Vec<Address>,
+    ) -> Result<Context, Refused> {
+        Ok(Context {
+            also_known_as,
+            before: self.of_administrators(draft, address.domain(), Place::Before).await?,
+            personal: self.of_person(draft, address, switches).await?,
+            after: self.of_administrators(draft, address.domain(), Place::After).await?,
+        })
+    }
+
     async fn names(&mut self, draft: &Draft<'_>, owner: ScriptOwner) -> Result<Vec<String>, Refused> {
         if let Some(names) = draft.active(owner).or_else(|| self.read.get(&owner)) {
             return Ok(names.clone());
@@ -235,8 +294,11 @@ fn check_compiled(scripts: BTreeMap<Address, String>) -> Result<BTreeMap<Address
 
 /// Everything that is wrong, whether an address contradicts itself or the world.
 pub(super) fn prove(draft: &Draft<'_>) -> Result<Consequences, Refused> {
-    let mut causes = draft.violations();
-    match draft.snapshot.graph().prove_change(&draft.graph_changes()) {
+    verdict(draft.violations(), draft.snapshot.graph().prove_change(&draft.graph_changes()))
+}
+
+fn verdict(mut causes: Vec<Cause>, proof: Result<Consequences, Vec<Refusal>>) -> Result<Consequences, Refused> {
+    match proof {
         Ok(consequences) if causes.is_empty() => return Ok(consequences),
         Ok(_) => {}
         Err(refusals) => causes.extend(refusals.into_iter().map(Cause::Proof)),

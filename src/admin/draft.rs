@@ -188,6 +188,12 @@ impl<'s> Draft<'s> {
         self.activations.push(DirectoryChange::ActivateScripts { owner, names });
     }
 
+    /// `names` are the active ones, with the new name.
+    pub(super) fn rename_script(&mut self, owner: ScriptOwner, from: &str, to: &str, names: Vec<String>) {
+        self.active.insert(owner, names);
+        self.activations.push(DirectoryChange::RenameScript { owner, from: from.to_owned(), to: to.to_owned() });
+    }
+
     /// Compiles as if exactly these were active.
     pub(super) fn suppose_active(&mut self, owner: ScriptOwner, names: Vec<String>) {
         self.active.insert(owner, names);

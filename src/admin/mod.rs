@@ -58,8 +58,8 @@ pub use responders::{
 };
 pub use scripts::{
     CompiledShow, CompiledView, ScriptActivate, ScriptDeactivate, ScriptGet, ScriptHistory, ScriptList, ScriptPut,
-    ScriptPutDone, ScriptRemove, ScriptRollback, ScriptTextView, ScriptView, ScriptWhere, ScriptWhereError,
-    VersionView, check_script,
+    ScriptPutDone, ScriptRemove, ScriptRename, ScriptRollback, ScriptTextView, ScriptView, ScriptWhere,
+    ScriptWhereError, VersionView, check_script,
 };
 pub use views::{
     AccountView, AliasView, DomainKindView, DomainView, ParkedView, RedirectionView, ResponderView, TargetView,
@@ -204,7 +204,7 @@ acts! {
     RedirectAdd, RedirectList, RedirectPause, RedirectResume, RedirectRemove,
     ResponderSet, ResponderList, ResponderShow, ResponderPause, ResponderResume, ResponderRemove,
     Convert,
-    ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptHistory, ScriptRollback,
+    ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptRename, ScriptHistory, ScriptRollback,
     CompiledShow,
     Status, Check, Verify, Backup,
 }

@@ -148,6 +148,14 @@ pub struct ScriptRemove {
     pub name: String,
 }
 
+/// A person's script gets another name; it stays active if it was.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScriptRename {
+    pub address: Address,
+    pub from: String,
+    pub to: String,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScriptHistory {
     pub place: ScriptWhere,
@@ -444,6 +452,36 @@ impl Act for ScriptRemove {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Act for ScriptRename {
+    const NAME: &'static str = "script rename";
+    type Answer = Done;
+
+    async fn run(self, admin: &Admin, caller: &Caller) -> Result<Done, Refused> {
+        let place = ScriptWhere::Address(self.address.clone());
+        place.check_name(&self.to)?;
+        let owner = place.owner(&*admin.directory().snapshot().await?)?;
+        if admin.store().script(owner, &self.from, None).await?.is_none() {
+            return Err(place.missing(&self.from));
+        }
+        if admin.store().script(owner, &self.to, None).await?.is_some() {
+            return Err(ScriptCause::Exists { place: place.to_string(), name: self.to }.into());
+        }
+        let active = active_names(admin, owner).await?;
+        let renamed = |name: String| if name == self.from { self.to.clone() } else { name };
+        let names: Vec<String> = active.into_iter().map(renamed).collect();
+        let (_, done) = admin
+            .change(caller, Self::NAME, |draft| {
+                let switches = draft.switches(&self.address).cloned();
+                let switches = switches.ok_or_else(|| AddressCause::NoAccount(self.address.clone()))?;
+                draft.rename_script(owner, &self.from, &self.to, names.clone());
+                draft.put(&self.address, switches);
+                Ok(Decided::about(&self.address))
+            })
+            .await?;
+        Ok(done)
     }
 }
 

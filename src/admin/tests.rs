@@ -823,3 +823,125 @@ async fn administrators_scripts_are_included_only_while_they_are_active() {
     house.ok(ScriptRemove { place: "@".parse().unwrap(), name: "after".to_owned() }).await;
     house.assert_sound();
 }
+
+/// Everything that is stored of an account's mail: mailboxes, UIDs, flags, dates, octets.
+async fn all_mail(house: &House, account: crate::types::AccountId) -> String {
+    let store = house.admin.store();
+    let mut all = String::new();
+    for mailbox in store.mailboxes(account).await.unwrap() {
+        let (record, entries) = store.entries(mailbox.id).await.unwrap();
+        all += &format!("{record:?}\n");
+        for entry in entries {
+            let octets = store.body_octets(entry.body).await.unwrap();
+            all += &format!("{entry:?} {octets:?}\n");
+        }
+    }
+    all
+}
+
+async fn deposit(house: &House, account: crate::types::AccountId, text: &str) {
+    use crate::store::{BodyChoice, BodyIndex, Deposit, Filing, FilingPlace, NewBody};
+    let index = BodyIndex {
+        envelope: b"(NIL)".to_vec(),
+        bodystructure: b"(\"text\" \"plain\")".to_vec(),
+        structure: vec![1],
+        facts: vec![2],
+        search_text: text.as_bytes().to_vec(),
+    };
+    let filing = Filing {
+        account,
+        place: FilingPlace::Named(crate::types::MailboxName::parse("INBOX").unwrap()),
+        body: BodyChoice::New(0),
+        flags: crate::types::Flags::NONE,
+        keywords: vec!["$Forwarded".to_owned()],
+        internal_date: Timestamp::from_seconds(1_700_000_000),
+        internal_zone_minutes: 60,
+        within_quota: true,
+    };
+    let body = NewBody::of(text.as_bytes(), index).unwrap();
+    let deposit = Deposit { bodies: vec![body], filings: vec![filing], ..Deposit::default() };
+    house.admin.store().deposit(deposit).await.unwrap();
+}
+
+#[tokio::test]
+async fn mail_is_the_same_after_every_way_away_and_back() {
+    let house = House::with_people().await;
+    let john = house.admin.store().account(&address("john@example.test")).await.unwrap().unwrap().id;
+    for text in ["Subject: one\r\n\r\nOne.\r\n", "Subject: two\r\n\r\nTwo.\r\n", "Subject: one\r\n\r\nOne.\r\n"] {
+        deposit(&house, john, text).await;
+    }
+    let before = all_mail(&house, john).await;
+    assert!(before.contains("$Forwarded"));
+    let convert = |to: ConvertTo| Convert { address: address("john@example.test"), to, yes: true };
+    house
+        .refused(
+            Convert { yes: false, ..convert(ConvertTo::Alias(address("jane@example.test"))) },
+            &["john@example.test has 3 messages (66 bytes): they would be parked until 2026-10-21, and until then \
+               come back with: posthouse convert john@example.test --to-mailbox"],
+        )
+        .await;
+    house.ok(convert(ConvertTo::Alias(address("jane@example.test")))).await;
+    house.ok(convert(ConvertTo::Mailbox)).await;
+    assert_eq!(all_mail(&house, john).await, before);
+    house.ok(convert(ConvertTo::Redirect(vec![address("x@outside.test")]))).await;
+    house.ok(convert(ConvertTo::Mailbox)).await;
+    assert_eq!(all_mail(&house, john).await, before);
+    house.ok(AccountRemove { address: address("john@example.test"), yes: true }).await;
+    house.ok(AccountRestore { address: address("john@example.test") }).await;
+    assert_eq!(all_mail(&house, john).await, before);
+    house.ok(DomainRemove { domain: domain("example.test"), yes: true }).await;
+    house.ok(authoritative("example.test")).await;
+    let done = house.ok(AccountRestore { address: address("john@example.test") }).await;
+    assert_eq!(done.notes, ["3 messages (66 bytes) are back"]);
+    assert_eq!(all_mail(&house, john).await, before);
+    house
+        .refused(
+            AccountSet {
+                address: address("john@example.test"),
+                changes: AccountChanges { quota: Some(Quota::Octets(65)), ..AccountChanges::default() },
+            },
+            &["a quota of 65 bytes is below the 66 bytes that are used already"],
+        )
+        .await;
+    house.assert_sound();
+}
+
+#[tokio::test]
+async fn scripts_get_other_names_and_go_on_running() {
+    let house = House::with_people().await;
+    let at = "jane@example.test";
+    house.ok(put(at, "lists", "keep;", true)).await;
+    house.ok(put(at, "work", "keep;", false)).await;
+    let rename = |from: &str, to: &str| ScriptRename { address: address(at), from: from.to_owned(), to: to.to_owned() };
+    house.ok(rename("lists", "Listen")).await;
+    let script = house.script(at).await;
+    assert!(script.contains("\"Listen\"") && !script.contains("\"lists\""), "{script}");
+    house.refused(rename("lists", "x"), &["there is no script lists at jane@example.test"]).await;
+    house.refused(rename("work", "Listen"), &["there is a script Listen at jane@example.test already"]).await;
+    let list = house.ok(ScriptList { place: at.parse().unwrap() }).await;
+    let list: Vec<_> = list.iter().map(|script| (script.name.as_str(), script.position)).collect();
+    assert_eq!(list, [("Listen", Some(1)), ("work", None)]);
+    house.assert_sound();
+}
+
+#[tokio::test]
+async fn what_an_older_version_compiled_is_compiled_anew() {
+    let house = House::with_people().await;
+    assert_eq!(house.admin.refresh_compiled(&house.caller).await.unwrap(), 0);
+    let store = house.admin.store();
+    let record = store.address(&address("john@example.test")).await.unwrap().unwrap();
+    let old = crate::store::DirectoryChange::PutAddress {
+        address: record.address,
+        switches: record.switches,
+        reserved: false,
+        script: "keep;\n".to_owned(),
+        author: "old".to_owned(),
+        cause: "old".to_owned(),
+    };
+    store.change_directory(store.directory_generation().await.unwrap(), vec![old]).await.unwrap();
+    assert_eq!(house.script("john@example.test").await, "keep;\n");
+    assert_eq!(house.admin.refresh_compiled(&house.caller).await.unwrap(), 1);
+    assert!(house.script("john@example.test").await.contains("[1] before"));
+    assert_eq!(house.admin.refresh_compiled(&house.caller).await.unwrap(), 0);
+    house.assert_sound();
+}

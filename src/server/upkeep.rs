@@ -2,6 +2,7 @@
 //! counts, lets go of parked mail whose time is over.
 
 use super::House;
+use crate::admin::{Caller, Progress};
 use crate::net::Shutdown;
 use crate::store::StoreError;
 use crate::types::limits::LEDGER_KEEP_DAYS;
@@ -13,6 +14,7 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Until the shutdown is requested; a round under way is finished first, piece by piece.
 pub(super) async fn run(house: House, shutdown: Shutdown) {
+    refresh(&house).await;
     let mut ticks = tokio::time::interval(PAUSE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -24,6 +26,17 @@ pub(super) async fn run(house: House, shutdown: Shutdown) {
             // The next round tries again; meanwhile things are only kept longer than they need be.
             tracing::warn!(%error, "upkeep could not finish its round");
         }
+    }
+}
+
+/// What an older version compiled is compiled anew.
+async fn refresh(house: &House) {
+    let caller = Caller { author: "posthouse".to_owned(), origin: "local".to_owned(), progress: Progress::default() };
+    match house.admin.refresh_compiled(&caller).await {
+        Ok(0) => {}
+        Ok(scripts) => tracing::info!(scripts, "scripts were compiled anew"),
+        // The old ones go on doing what they did.
+        Err(refused) => tracing::warn!(%refused, "scripts could not be compiled anew"),
     }
 }
 

@@ -103,6 +103,12 @@ pub enum DirectoryChange {
         owner: ScriptOwner,
         names: Vec<String>,
     },
+    /// As `ActivateScripts`: an active script's name stands in compiled ones.
+    RenameScript {
+        owner: ScriptOwner,
+        from: String,
+        to: String,
+    },
 }
 
 impl Store {
@@ -155,6 +161,7 @@ fn apply(tx: &mut Tx<'_>, change: &DirectoryChange, now: Timestamp) -> Result<()
         }
         DirectoryChange::RemoveAddress(address) => remove_address(tx, &address.canonical()),
         DirectoryChange::ActivateScripts { owner, names } => super::scripts::activate(tx, *owner, names),
+        DirectoryChange::RenameScript { owner, from, to } => super::scripts::rename(tx, *owner, from, to),
     }
 }
 

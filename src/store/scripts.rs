@@ -173,21 +173,7 @@ impl Store {
 
     pub async fn rename_script(&self, owner: ScriptOwner, from: &str, to: &str) -> Result<(), StoreError> {
         let (from, to) = (from.to_owned(), to.to_owned());
-        self.write(256, move |tx| {
-            let key = owner.key();
-            let taken =
-                tx.int("SELECT count(*) FROM script WHERE owner = ?1 AND name = ?2", &[(&key).into(), (&to).into()])?;
-            if taken != Some(0) {
-                return Err(StoreError::Exists(Thing::Script));
-            }
-            let changed = tx.execute(
-                "UPDATE script SET name = ?3 WHERE owner = ?1 AND name = ?2",
-                &[(&key).into(), (&from).into(), (&to).into()],
-            )?;
-            tx.stale.scripts = true;
-            if changed == 0 { Err(StoreError::Missing(Thing::Script)) } else { Ok(()) }
-        })
-        .await
+        self.write(256, move |tx| rename(tx, owner, &from, &to)).await
     }
 
     /// An active script can't be removed (RFC 5804 section 2.10).
@@ -274,6 +260,20 @@ pub(super) fn activate(tx: &mut Tx<'_>, owner: ScriptOwner, names: &[String]) ->
         }
     }
     Ok(())
+}
+
+pub(super) fn rename(tx: &mut Tx<'_>, owner: ScriptOwner, from: &str, to: &str) -> Result<(), StoreError> {
+    let key = owner.key();
+    let taken = tx.int("SELECT count(*) FROM script WHERE owner = ?1 AND name = ?2", &[(&key).into(), to.into()])?;
+    if taken != Some(0) {
+        return Err(StoreError::Exists(Thing::Script));
+    }
+    let changed = tx.execute(
+        "UPDATE script SET name = ?3 WHERE owner = ?1 AND name = ?2",
+        &[(&key).into(), from.into(), to.into()],
+    )?;
+    tx.stale.scripts = true;
+    if changed == 0 { Err(StoreError::Missing(Thing::Script)) } else { Ok(()) }
 }
 
 fn text_of(row: &dyn Row) -> Result<ScriptText, StoreError> {
