@@ -215,4 +215,44 @@ mod tests {
         check("script activate jane@example.org");
         check("verify a b");
     }
+
+    /// Commands in the documents and examples, as a shell would part them.
+    fn commands_in(text: &str) -> Vec<Vec<String>> {
+        let lines = text.lines().map(str::trim).filter(|line| line.starts_with("posthouse "));
+        let words = |line: &str| {
+            let line = line.split(['#', '|', '>']).next().unwrap_or_default().replace("$(date +%F)", "today");
+            let parts = line.split('\'').enumerate();
+            let quoted = parts.flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            });
+            quoted.collect()
+        };
+        lines.map(words).collect()
+    }
+
+    #[test]
+    fn the_readme_and_the_examples_speak_of_what_there_is() {
+        fn check(command: &clap::Command, known: &mut usize) {
+            for help in command.get_after_long_help().into_iter() {
+                for words in commands_in(&help.to_string()) {
+                    Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+                    *known += 1;
+                }
+            }
+            command.get_subcommands().for_each(|below| check(below, known));
+        }
+        let readme = include_str!("../../README.md");
+        for words in commands_in(readme) {
+            Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        }
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let told = readme.contains(&format!("posthouse {name}")) || readme.contains(&format!("-- {name}"));
+            assert!(told, "the readme does not speak of {name}");
+        }
+        let mut known = 0;
+        check(&Cli::command(), &mut known);
+        assert!(known > 20, "{known}");
+    }
 }

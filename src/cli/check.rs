@@ -3,8 +3,9 @@
 use super::desk::Desk;
 use super::failure::Failure;
 use super::output::Output;
-use crate::admin::{Check, Checked, Problem, Side, Told};
+use crate::admin::{Check, Checked, Problem, Side, Told, words};
 use crate::config::Config;
+use crate::server::preflight;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -23,7 +24,8 @@ pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure>
         Ok(()) => Some(desk.look(Check {}).await?),
         Err(_) => None,
     };
-    let findings = directory.as_ref().map_or_else(Vec::new, |checked| checked.findings.clone());
+    let mut findings = preflight(&config);
+    findings.extend(directory.iter().flat_map(|checked| checked.findings.clone()));
     if !findings.is_empty() {
         let told = |finding: String| Told { code: "finding".to_owned(), message: finding, hint: None };
         return Err(Failure(Problem { side: Side::Refused, causes: findings.into_iter().map(told).collect() }));
@@ -37,7 +39,11 @@ pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure>
     output.answer(&report, |page| {
         let counted = report.directory.as_ref().map_or_else(
             || "nothing is stored yet".to_owned(),
-            |checked| format!("{} domains and {} addresses, all sound", checked.domains, checked.addresses),
+            |checked| {
+                let domains = words::count(checked.domains as u64, "domain", "domains");
+                let addresses = words::count(checked.addresses as u64, "address", "addresses");
+                format!("{domains} and {addresses}, all sound")
+            },
         );
         let file = report.configuration.clone();
         page.facts(&[

@@ -45,10 +45,7 @@ pub(super) async fn run(output: &Output) -> Result<(), Failure> {
         ]);
         page.line("");
         page.strong_line("Try, in another terminal:");
-        let program = program();
-        for command in Demo::COMMANDS {
-            page.line(format!("  {program} --data {} {command}", report.data));
-        }
+        demo.commands(&program()).iter().for_each(|command| page.line(format!("  {command}")));
     });
     signals.attend(demo.shutdown(), &[]).await;
     demo.stop().await;

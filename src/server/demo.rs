@@ -46,18 +46,6 @@ impl std::error::Error for DemoError {}
 impl Demo {
     /// Of both people.
     pub const PASSWORD: &str = "Correct9Horse";
-    /// To be pasted behind the program's name and `--data`.
-    pub const COMMANDS: &[&str] = &[
-        "status",
-        "account list",
-        "redirect list",
-        "responder show info@example.test",
-        "script compiled john@example.test",
-        "redirect add jane@example.test john@example.test",
-        "alias add hello@example.test jane@example.test",
-        "verify",
-    ];
-
     pub async fn start() -> Result<Self, DemoError> {
         let directory = ThrowAway::make().map_err(|(path, error)| DemoError::Directory(path, error))?;
         let server = Server::start(config(&directory.0), WhenTaken::GoOn).await.map_err(DemoError::Start)?;
@@ -77,6 +65,41 @@ impl Demo {
     /// Services whose port could not be had, with why.
     pub fn failed(&self) -> Vec<(&str, String)> {
         self.server.failed.iter().map(|(name, error)| (*name, error.to_string())).collect()
+    }
+
+    /// Whole lines to be pasted into a shell: mail through whatever listens, then orders to the server.
+    pub fn commands(&self, program: &str) -> Vec<String> {
+        let at = |service: &str| self.server.listening.iter().find(|(name, _)| *name == service).map(|(_, at)| at);
+        let login = format!("--user jane@example.test:{}", Self::PASSWORD);
+        let mut commands = Vec::new();
+        if let Some(at) = at("smtp") {
+            let message = "printf 'To: info@example.test\\r\\nSubject: Hello\\r\\n\\r\\nHello Jane.\\r\\n'";
+            commands.push(format!(
+                "{message} | curl smtp://{at} --mail-from you@example.com --mail-rcpt info@example.test --upload-file -"
+            ));
+        }
+        if let Some(at) = at("submission") {
+            let message = "printf 'From: jane@example.test\\r\\nTo: john@example.test\\r\\nSubject: Hi\\r\\n\\r\\nHi John.\\r\\n'";
+            commands.push(format!(
+                "{message} | curl smtp://{at} --ssl-reqd --insecure {login} --mail-from jane@example.test --mail-rcpt \
+                 john@example.test --upload-file -"
+            ));
+        }
+        if let Some(at) = at("imaps") {
+            commands.push(format!("curl imaps://{at}/INBOX --insecure {login} --request 'FETCH 1:* (FLAGS ENVELOPE)'"));
+        }
+        let data = self.data().display();
+        let orders = [
+            "status",
+            "account list",
+            "redirect list",
+            "responder show info@example.test",
+            "script compiled john@example.test",
+            "redirect add jane@example.test john@example.test",
+            "alias add hello@example.test jane@example.test",
+        ];
+        commands.extend(orders.iter().map(|order| format!("{program} --data {data} {order}")));
+        commands
     }
 
     pub fn shutdown(&self) -> &Shutdown {

@@ -7,15 +7,19 @@ mod control;
 mod demo;
 mod house;
 mod listeners;
+mod preflight;
 mod serve;
 mod signals;
 mod smtp;
 mod source;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 pub use control::{CallError, Client, SOCKET_FILE, own_name};
 pub use demo::{Demo, DemoError};
 pub use house::{House, OpenError, has_store};
+pub use preflight::preflight;
 pub use serve::{Server, StartError, WhenTaken, serve};
 pub use signals::{Reload, Signals, tell};
 pub use source::{ConfigSource, DATA_DEFAULT};
