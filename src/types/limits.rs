@@ -122,6 +122,8 @@ pub const SIEVE_NOTIFY_RECIPIENTS_MAX: usize = 10;
 pub const COMPILED_SCRIPT_OCTETS_MAX: usize = 256 * 1024;
 /// Octets of a pattern with wildcards.
 pub const SIEVE_GLOB_OCTETS_MAX: usize = 2048;
+/// Octets of a pattern that are paid for like one reading of the text it is looked for in.
+pub const SIEVE_PATTERN_OCTETS_PER_READING: usize = 4;
 /// Lines of a script that a run says it has reached.
 pub const SIEVE_TRACE_MAX: usize = 1000;
 /// Scripts one account, one domain or the server may keep.

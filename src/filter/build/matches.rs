@@ -11,7 +11,7 @@ use super::super::lexer::Position;
 use super::super::script::CompileError;
 use super::super::text::{Piece, Text};
 use super::{Builder, Carry, write_list};
-use crate::types::limits::SIEVE_GLOB_OCTETS_MAX;
+use crate::types::limits::{SIEVE_GLOB_OCTETS_MAX, SIEVE_PATTERN_OCTETS_PER_READING};
 use std::fmt::Write;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,10 +298,10 @@ impl Builder {
     }
 }
 
-/// How many times the engine may read a text for these patterns, at worst, in units of eight.
+/// How many times over a text is read for these patterns, at worst. Most patterns fail at their first octets, so a long one
+/// is not paid for in full.
 pub(super) fn cost(keys: &[Text]) -> u32 {
-    let octets = |key: &Text| key.constant().map_or(SIEVE_GLOB_OCTETS_MAX / 8, str::len);
-    keys.iter().fold(0, |sum: u32, key| {
-        sum.saturating_add(1).saturating_add(u32::try_from(octets(key) / 8).unwrap_or(u32::MAX))
-    })
+    let octets = |key: &Text| key.constant().map_or(SIEVE_GLOB_OCTETS_MAX, str::len);
+    let readings = keys.iter().map(|key| 1 + octets(key) / SIEVE_PATTERN_OCTETS_PER_READING).sum::<usize>();
+    u32::try_from(readings).unwrap_or(u32::MAX)
 }

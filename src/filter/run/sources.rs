@@ -10,7 +10,9 @@ use super::super::{body, matching, notify, verdict};
 use super::decide::flag_list;
 use super::{Attempt, Content, Stop};
 use crate::message::Structure;
-use crate::types::limits::{SIEVE_DUPLICATE_SECONDS_DEFAULT, SIEVE_DUPLICATE_SECONDS_MAX};
+use crate::types::limits::{
+    SIEVE_DUPLICATE_SECONDS_DEFAULT, SIEVE_DUPLICATE_SECONDS_MAX, SIEVE_PATTERN_OCTETS_PER_READING,
+};
 use crate::types::{DsnReturn, MailboxName, Notify, SpecialUse};
 use sieve::Context;
 use std::borrow::Cow;
@@ -65,7 +67,7 @@ impl Attempt<'_> {
                     return Ok(false);
                 }
                 let pattern_octets: usize = match matching.kind {
-                    MatchKind::Matches => keys.iter().map(|key| key.len() / 8).sum(),
+                    MatchKind::Matches => keys.iter().map(|key| key.len() / SIEVE_PATTERN_OCTETS_PER_READING).sum(),
                     _ => 0,
                 };
                 let times = keys.len() + pattern_octets;
