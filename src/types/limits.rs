@@ -100,7 +100,7 @@ pub const SIEVE_PATTERN_OCTETS_MAX: usize = 1024;
 pub const SIEVE_PATTERN_REPETITIONS_MAX: u64 = 1000;
 /// Steps of the engine for one message, and octets of text its tests look through.
 pub const SIEVE_INSTRUCTIONS_MAX: usize = 100_000;
-pub const SIEVE_WORK_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+pub const SIEVE_WORK_OCTETS_MAX: u64 = 128 * 1024 * 1024;
 /// Time one run may take; looked at between the commands of a script.
 pub const SIEVE_RUN_MILLISECONDS_MAX: u64 = 1000;
 pub const SIEVE_ACTIONS_MAX: usize = SIEVE_REDIRECTS_MAX + 100;
@@ -121,7 +121,7 @@ pub const SIEVE_NOTIFY_RECIPIENTS_MAX: usize = 10;
 /// Octets of the script that an address's switches make: a responder's text and all targets of a redirection fit.
 pub const COMPILED_SCRIPT_OCTETS_MAX: usize = 256 * 1024;
 /// Octets of a pattern with wildcards.
-pub const SIEVE_GLOB_OCTETS_MAX: usize = 2048;
+pub const SIEVE_GLOB_OCTETS_MAX: usize = 512;
 /// Octets of a pattern that are paid for like one reading of the text it is looked for in.
 pub const SIEVE_PATTERN_OCTETS_PER_READING: usize = 4;
 /// Lines of a script that a run says it has reached.

@@ -88,7 +88,10 @@ impl Builder {
                 _ => return Err(at.error("\"size\" needs \":over\" or \":under\"")),
             },
             "ihave" => return Ok(self.ihave(test)),
-            "exists" => return exists(at, arguments),
+            "exists" => {
+                self.condition_patterns = self.condition_patterns.saturating_add(1);
+                return exists(at, arguments);
+            }
             "duplicate" => duplicate(at, arguments, &mut carry)?,
             "mailboxexists" => TestCall::MailboxesExist(carry.many(arguments.list(0))),
             "mailboxidexists" => TestCall::MailboxIdsExist(carry.many(arguments.list(0))),

@@ -10,9 +10,7 @@ use super::super::{body, matching, notify, verdict};
 use super::decide::flag_list;
 use super::{Attempt, Content, Stop};
 use crate::message::Structure;
-use crate::types::limits::{
-    SIEVE_DUPLICATE_SECONDS_DEFAULT, SIEVE_DUPLICATE_SECONDS_MAX, SIEVE_PATTERN_OCTETS_PER_READING,
-};
+use crate::types::limits::{SIEVE_DUPLICATE_SECONDS_DEFAULT, SIEVE_DUPLICATE_SECONDS_MAX};
 use crate::types::{DsnReturn, MailboxName, Notify, SpecialUse};
 use sieve::Context;
 use std::borrow::Cow;
@@ -66,12 +64,11 @@ impl Attempt<'_> {
                 if values.unknown {
                     return Ok(false);
                 }
-                let pattern_octets: usize = match matching.kind {
-                    MatchKind::Matches => keys.iter().map(|key| key.len() / SIEVE_PATTERN_OCTETS_PER_READING).sum(),
-                    _ => 0,
-                };
-                let times = keys.len() + pattern_octets;
-                self.charge(values.octets(), u32::try_from(times).unwrap_or(u32::MAX))?;
+                let eighths = matching::readings_in_eighths(matching.kind, &keys) as u64;
+                self.charge(values.octets().saturating_mul(eighths) / 8, 1)?;
+                if looks_into_children(source) {
+                    self.charge_header(context, 1)?;
+                }
                 Ok(match matching.kind {
                     MatchKind::Count(relation) => matching::count(relation, values.count, &keys),
                     MatchKind::List => {
@@ -366,6 +363,16 @@ impl Attempt<'_> {
 
 fn strings<'v>(values: &'v [Value], carried: &'v [String]) -> Vec<&'v str> {
     values.iter().map(|value| resolve(value, carried)).collect()
+}
+
+/// Whether a test walks through all parts (RFC 5703 section 4), which takes time however little it finds.
+fn looks_into_children(source: &Source) -> bool {
+    matches!(
+        source,
+        Source::Header { any_child: true, .. }
+            | Source::Address { any_child: true, .. }
+            | Source::Date { any_child: true, .. }
+    )
 }
 
 /// Unquoted, as scripts write addresses.
