@@ -168,7 +168,7 @@ pub(super) fn readings_in_eighths(kind: MatchKind, keys: &[&str]) -> usize {
         MatchKind::Matches => 2,
         MatchKind::Is | MatchKind::Value(_) | MatchKind::Count(_) | MatchKind::List => 0,
     };
-    8 + keys.iter().map(of_key).sum::<usize>()
+    2 + keys.iter().map(of_key).sum::<usize>()
 }
 
 #[cfg(test)]
