@@ -135,6 +135,7 @@ CREATE TABLE mailbox (
   deleted_octets  INTEGER NOT NULL,
   special_use     TEXT,
   keywords        TEXT NOT NULL,                   -- JSON array; a name's place is its bit
+  removed         INTEGER NOT NULL DEFAULT 0,      -- gone for everybody; its messages go in pieces
   created         INTEGER NOT NULL,
   UNIQUE (account_id, name)
 ) STRICT;

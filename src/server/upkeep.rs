@@ -50,6 +50,7 @@ async fn round(house: &House, shutdown: &Shutdown) -> Result<(), StoreError> {
         house.directory.forget();
         tracing::info!(%account, "the time of a parked account is over: it and its mail are gone");
     }
+    store.purge_removed_mailboxes().await?;
     let bodies = store.purge_orphans().await?;
     while !shutdown.is_requested() && store.forget_memories().await? > 0 {}
     let before = store.clock().now().plus_seconds(-LEDGER_KEEP_DAYS * DAY_SECONDS);

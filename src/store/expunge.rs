@@ -155,9 +155,27 @@ fn give_back(tx: &mut Tx<'_>, mailbox: &MailboxRecord, count: &Count) -> Result<
     .ok_or(StoreError::Missing(Thing::Account))
 }
 
-/// For a mailbox that goes away: messages and history.
-pub(super) fn empty_mailbox(tx: &mut Tx<'_>, mailbox: &MailboxRecord, now: Timestamp) -> Result<(), StoreError> {
-    take_out(tx, mailbox, &|_| true, Bodies::Release, now, ALL)?;
-    tx.execute("DELETE FROM expunged WHERE mailbox_id = ?1", &[mailbox.id.into()])?;
-    Ok(())
+/// Pages of a removed mailbox that go in one transaction.
+const REMOVED_PAGES_MAX: u32 = 16;
+
+/// A piece of a removed mailbox, or at the end the mailbox itself. Returns whether there is more to do.
+pub(super) fn purge_removed_piece(tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let removed = tx.int("SELECT min(mailbox_id) FROM mailbox WHERE removed = 1", &[])?;
+    let Some(mailbox) = removed.map(MailboxId) else { return Ok(false) };
+    let pages = tx.rows(
+        "SELECT page_id, entries FROM page WHERE mailbox_id = ?1 ORDER BY first_uid LIMIT ?2",
+        &[mailbox.into(), REMOVED_PAGES_MAX.into()],
+        |row| Ok((row.int(0)?, super::pages::unpack(row.blob(1)?)?.collect::<Vec<Entry>>())),
+    )?;
+    if pages.is_empty() {
+        tx.execute("DELETE FROM mailbox WHERE mailbox_id = ?1", &[mailbox.into()])?;
+        return Ok(true);
+    }
+    for (page, entries) in pages {
+        for entry in entries {
+            bodies::release(tx, entry.body, now)?;
+        }
+        tx.execute("DELETE FROM page WHERE page_id = ?1", &[page.into()])?;
+    }
+    Ok(true)
 }

@@ -45,16 +45,17 @@ impl MailboxRecord {
 
 const ALL: &str = "SELECT mailbox_id, account_id, name, uidvalidity, uidnext, highest_modseq, expunge_floor, messages,
     unseen, deleted, octets, deleted_octets, special_use, keywords, created FROM mailbox WHERE account_id = ?1
-    ORDER BY name";
+    AND removed = 0 ORDER BY name";
 const BY_ID: &str =
     "SELECT mailbox_id, account_id, name, uidvalidity, uidnext, highest_modseq, expunge_floor, messages,
-    unseen, deleted, octets, deleted_octets, special_use, keywords, created FROM mailbox WHERE mailbox_id = ?1";
+    unseen, deleted, octets, deleted_octets, special_use, keywords, created FROM mailbox WHERE mailbox_id = ?1
+    AND removed = 0";
 const BY_NAME: &str = "SELECT mailbox_id, account_id, name, uidvalidity, uidnext, highest_modseq, expunge_floor,
     messages, unseen, deleted, octets, deleted_octets, special_use, keywords, created FROM mailbox
-    WHERE account_id = ?1 AND name = ?2";
+    WHERE account_id = ?1 AND name = ?2 AND removed = 0";
 const BY_USE: &str = "SELECT mailbox_id, account_id, name, uidvalidity, uidnext, highest_modseq, expunge_floor,
     messages, unseen, deleted, octets, deleted_octets, special_use, keywords, created FROM mailbox
-    WHERE account_id = ?1 AND special_use = ?2 ORDER BY mailbox_id LIMIT 1";
+    WHERE account_id = ?1 AND special_use = ?2 AND removed = 0 ORDER BY mailbox_id LIMIT 1";
 
 impl Store {
     /// All mailboxes of an account, by name.
@@ -89,16 +90,16 @@ impl Store {
         .await
     }
 
-    /// Takes a mailbox away with its messages, whose bodies are removed later. INBOX stays (RFC 9051 section 6.3.5).
+    /// Takes a mailbox away with its messages: at once for everybody and for the quota, whatever its size; the rows go
+    /// in pieces, by `purge_removed_mailboxes`. INBOX stays (RFC 9051 section 6.3.5).
     pub async fn delete_mailbox(&self, account: AccountId, name: &MailboxName) -> Result<(), StoreError> {
         let name = name.clone();
-        let now = self.0.clock.now();
-        self.write(64 * 1024, move |tx| {
+        self.write(1024, move |tx| {
             if name.is_inbox() {
                 return Err(StoreError::InUse(Thing::Mailbox));
             }
             let mailbox = by_name(tx, account, &name)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
-            remove(tx, &mailbox, now)?;
+            remove(tx, &mailbox)?;
             tx.touched.push(Touched::of(&mailbox, mailbox.highest_modseq, Change::Deleted(name.clone())));
             Ok(())
         })
@@ -177,11 +178,21 @@ impl Store {
 }
 
 /// With its messages and all that is remembered of it.
-pub(super) fn remove(tx: &mut Tx<'_>, mailbox: &MailboxRecord, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn remove(tx: &mut Tx<'_>, mailbox: &MailboxRecord) -> Result<(), StoreError> {
     tx.stale.mailboxes = true;
-    super::expunge::empty_mailbox(tx, mailbox, now)?;
     super::annotations::remove_of_mailbox(tx, mailbox.id)?;
-    tx.execute("DELETE FROM mailbox WHERE mailbox_id = ?1", &[mailbox.id.into()]).map(|_| ())
+    tx.execute("DELETE FROM acl WHERE mailbox_id = ?1", &[mailbox.id.into()])?;
+    tx.execute(
+        "UPDATE usage SET octets = octets - ?2, messages = messages - ?3, modseq = modseq + 1 WHERE account_id = ?1",
+        &[mailbox.account.into(), mailbox.octets.into(), mailbox.messages.into()],
+    )?;
+    // No client can write a name with this character (a private use of ours), so the old one is free and this one is ours.
+    let hidden = format!("\u{E000}{}", mailbox.id);
+    tx.execute(
+        "UPDATE mailbox SET removed = 1, special_use = NULL, name = ?2 WHERE mailbox_id = ?1",
+        &[mailbox.id.into(), (&hidden).into()],
+    )
+    .map(|_| ())
 }
 
 fn record_of(row: &dyn Row) -> Result<MailboxRecord, StoreError> {
@@ -202,6 +213,10 @@ fn record_of(row: &dyn Row) -> Result<MailboxRecord, StoreError> {
         keywords: json(row.text(13)?)?,
         created: row.time(14)?,
     })
+}
+
+pub(super) fn all(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<MailboxRecord>, StoreError> {
+    tx.rows(ALL, &[account.into()], record_of)
 }
 
 pub(super) fn by_id(tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<Option<MailboxRecord>, StoreError> {

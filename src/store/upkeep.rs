@@ -2,8 +2,8 @@
 
 use super::engine::Engine;
 use super::tx::Tx;
-use super::{Store, StoreError, bodies, mailboxes};
-use crate::types::{AccountId, BodyId, MailboxId, Timestamp};
+use super::{Store, StoreError, bodies, expunge, mailboxes};
+use crate::types::{AccountId, BodyId, Timestamp};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -63,6 +63,16 @@ impl Store {
         }
     }
 
+    /// Removes what deleted mailboxes held, in short transactions. Returns whether there was any.
+    pub async fn purge_removed_mailboxes(&self) -> Result<bool, StoreError> {
+        let now = self.0.clock.now();
+        let mut any = false;
+        while self.write(64 * 1024, move |tx| expunge::purge_removed_piece(tx, now)).await? {
+            any = true;
+        }
+        Ok(any)
+    }
+
     /// Parked accounts whose time is over.
     pub async fn overdue_accounts(&self) -> Result<Vec<AccountId>, StoreError> {
         let now = self.0.clock.now();
@@ -76,15 +86,11 @@ impl Store {
         .await
     }
 
-    /// Removes a parked account for good, mailbox by mailbox. What it holds meanwhile stays consistent.
+    /// Removes a parked account for good: its mailboxes at once, what they held in pieces, then the account.
     pub async fn purge_account(&self, account: AccountId) -> Result<(), StoreError> {
-        let now = self.0.clock.now();
-        loop {
-            let more = self.write(256 * 1024, move |tx| purge_account_piece(tx, account, now)).await?;
-            if !more {
-                return Ok(());
-            }
-        }
+        self.write(4096, move |tx| remove_mailboxes(tx, account)).await?;
+        self.purge_removed_mailboxes().await?;
+        self.write(4096, move |tx| remove_account(tx, account)).await
     }
 }
 
@@ -100,19 +106,25 @@ fn purge_piece(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, StoreError> {
     Ok(orphans.len() as u64)
 }
 
-/// One mailbox, or at the end the account itself. Returns whether there is more to do.
-fn purge_account_piece(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> Result<bool, StoreError> {
-    let parked =
-        tx.int("SELECT count(*) FROM account WHERE account_id = ?1 AND state = 'parked'", &[account.into()])?;
-    if parked != Some(1) {
-        return Ok(false);
+fn is_parked(tx: &mut Tx<'_>, account: AccountId) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM account WHERE account_id = ?1 AND state = 'parked'";
+    Ok(tx.int(sql, &[account.into()])? == Some(1))
+}
+
+fn remove_mailboxes(tx: &mut Tx<'_>, account: AccountId) -> Result<(), StoreError> {
+    // Brought back meanwhile: nothing of it is removed.
+    if !is_parked(tx, account)? {
+        return Ok(());
     }
-    let mailbox = tx.int("SELECT min(mailbox_id) FROM mailbox WHERE account_id = ?1", &[account.into()])?;
-    if let Some(mailbox) = mailbox.map(MailboxId) {
-        if let Some(record) = mailboxes::by_id(tx, mailbox)? {
-            mailboxes::remove(tx, &record, now)?;
-        }
-        return Ok(true);
+    for mailbox in mailboxes::all(tx, account)? {
+        mailboxes::remove(tx, &mailbox)?;
+    }
+    Ok(())
+}
+
+fn remove_account(tx: &mut Tx<'_>, account: AccountId) -> Result<(), StoreError> {
+    if !is_parked(tx, account)? {
+        return Ok(());
     }
     let owner = format!("account:{account}");
     tx.stale.scripts = true;
@@ -120,5 +132,5 @@ fn purge_account_piece(tx: &mut Tx<'_>, account: AccountId, now: Timestamp) -> R
     tx.execute("DELETE FROM acl WHERE grantee_id = ?1", &[account.into()])?;
     super::annotations::remove_of_account(tx, account)?;
     tx.execute("DELETE FROM account WHERE account_id = ?1", &[account.into()])?;
-    Ok(false)
+    Ok(())
 }

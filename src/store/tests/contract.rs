@@ -351,6 +351,10 @@ fn copies_and_moves_share_bodies_and_keep_dates() {
         assert_eq!((left.len(), left[0].uid), (50, Uid(151)));
         world.store.delete_mailbox(john, &name("Archive")).await.expect("deleted");
         world.assert_sound();
+        assert_eq!(world.store.mailbox_by_id(archive).await, Ok(None));
+        assert_eq!(world.store.purge_removed_mailboxes().await, Ok(true));
+        assert_eq!(world.store.purge_removed_mailboxes().await, Ok(false));
+        world.assert_sound();
         let jane = world.account("jane@example.test").await;
         let theirs = world.store.mailbox(jane, &MailboxName::inbox()).await.expect("readable").expect("there").id;
         world

@@ -267,6 +267,12 @@ const ACTS: &[Act] = &[
         Box::pin(async move { store.note_app_password_used(scene.john, "old", NOW).await })
     }),
     ("remove_app_password", |store, scene| Box::pin(async move { store.remove_app_password(scene.john, "old").await })),
+    ("purge_removed_mailboxes", |store, scene| {
+        Box::pin(async move {
+            store.delete_mailbox(scene.john, &name("Archive")).await?;
+            store.purge_removed_mailboxes().await.map(|_| ())
+        })
+    }),
     ("purge_orphans", |store, _| Box::pin(async { store.purge_orphans().await.map(|_| ()) })),
     ("purge_account", |store, _| {
         Box::pin(async {
@@ -427,6 +433,7 @@ fn a_failing_call_undoes_its_job_and_the_store_goes_on() {
                 "purge_account",
                 "purge_orphans",
                 "put_body",
+                "purge_removed_mailboxes",
                 "put_large_body",
                 "copy_many",
                 "release_abandoned_copies",
@@ -470,6 +477,7 @@ fn a_crash_after_any_write_keeps_what_was_acknowledged() {
                     "purge_account",
                     "purge_orphans",
                     "put_body",
+                    "purge_removed_mailboxes",
                     "put_large_body",
                     "copy_many",
                     "release_abandoned_copies",
