@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// this many only lose to as many others.
 const ROUNDS_MAX: usize = 50;
 /// Addresses compiled anew in one transaction: some milliseconds of the writer's time.
-const RECOMPILE_PIECE: usize = 100;
+const RECOMPILE_PIECE: usize = 250;
 
 /// What mail to an address does from now on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -847,6 +847,7 @@ async fn deposit(house: &House, account: crate::types::AccountId, text: &str) {
         structure: vec![1],
         facts: vec![2],
         search_text: text.as_bytes().to_vec(),
+        sketch: crate::store::Sketch::default(),
     };
     let filing = Filing {
         account,

@@ -68,8 +68,13 @@ impl Desk {
 
     pub(super) fn require_data(&self) -> Result<(), Failure> {
         let data = self.config()?.data;
-        if has_store(&data) {
-            return Ok(());
+        match has_store(&data) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) => {
+                let hint = "only the server's own user and root may";
+                return Err(Failure::refused("not-allowed", format!("{}: {error}", data.display()), Some(hint)));
+            }
         }
         let message = format!("there is nothing of posthouse in {}", data.display());
         let hint =

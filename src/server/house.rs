@@ -56,9 +56,9 @@ impl OpenError {
     }
 }
 
-/// Whether a data directory has anything of ours in it.
-pub fn has_store(data: &std::path::Path) -> bool {
-    data.join(DATABASE_FILE).exists()
+/// Whether a data directory has anything of ours in it, if one may look.
+pub fn has_store(data: &std::path::Path) -> std::io::Result<bool> {
+    data.join(DATABASE_FILE).try_exists()
 }
 
 impl House {

@@ -146,7 +146,10 @@ fn version_index(version: i64) -> Result<usize, StoreError> {
 fn cause(error: &rusqlite::Error) -> StoreError {
     let text = error.to_string();
     let Some(code) = error.sqlite_error() else { return StoreError::Damaged(text) };
-    // The extended code tells a full disk behind an I/O error on some systems apart; the primary code suffices elsewhere.
+    // Opening on a full disk fails at the log's shared index, which the engine calls an I/O error.
+    if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE {
+        return StoreError::DiskFull;
+    }
     match code.code {
         ErrorCode::DiskFull => StoreError::DiskFull,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy,
