@@ -3,15 +3,12 @@
 //! `Delivered-To` does the same elsewhere and tells every target whose mail it reads; a mark is a keyed hash and tells
 //! nobody anything. Counting `Received` fields finds a loop only after dozens of rounds; this finds it in the second.
 
-use crate::message::HeaderFields;
+use crate::message::{HeaderFields, LOOP_MARK_FIELD};
 use crate::types::Address;
 use crate::types::limits::LOOP_MARKS_MAX;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::HashSet;
-
-/// The header field.
-pub(super) const MARK_FIELD: &str = "X-Posthouse-Passed";
 
 pub(super) struct Marks {
     key: Vec<u8>,
@@ -31,12 +28,12 @@ impl Marks {
 
     /// The field that goes on top of what this address sends out.
     pub(super) fn field(&self, address: &Address) -> String {
-        format!("{MARK_FIELD}: {}\r\n", self.of(address))
+        format!("{LOOP_MARK_FIELD}: {}\r\n", self.of(address))
     }
 
     pub(super) fn in_message(&self, message: &[u8]) -> HashSet<String> {
         HeaderFields::new(message)
-            .filter(|field| field.is(MARK_FIELD))
+            .filter(|field| field.is(LOOP_MARK_FIELD))
             .take(LOOP_MARKS_MAX)
             .map(|field| String::from_utf8_lossy(field.value()).trim().to_owned())
             .collect()

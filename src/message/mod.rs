@@ -53,8 +53,9 @@ pub use analysis::{Analysis, Parsed};
 pub use casemap::casemap;
 pub use charset::decode as decode_charset;
 pub use compose::{
-    Action, AutoReply, DeliveryReport, MethodResult, Notice, Protocol, Received, RecipientReport, ReplyBody, Returned,
-    Stamp, authentication_results, is_forged_authentication_results, reply_references, return_path,
+    Action, AutoReply, DeliveryReport, LOOP_MARK_FIELD, MethodResult, Notice, Protocol, Received, RecipientReport,
+    ReplyBody, Returned, Stamp, authentication_results, is_forged_authentication_results, reply_references,
+    return_path,
 };
 pub use date::{SentDate, format_date};
 pub use edit::{HeaderEdit, Nth};

@@ -1,7 +1,9 @@
 //! What only the house may write into a header: taken out of mail that comes in, and written for what was found.
 
 use super::assessment::{Assessment, Verdict};
-use crate::message::{Field, HeaderEdit, NewField, authentication_results, is_forged_authentication_results};
+use crate::message::{
+    Field, HeaderEdit, LOOP_MARK_FIELD, NewField, authentication_results, is_forged_authentication_results,
+};
 use crate::types::Domain;
 
 /// How far the words of whoever hands over a message are believed.
@@ -39,12 +41,9 @@ fn is_forged(field: &Field<'_>, hostname: &Domain) -> bool {
     let prefixes: [&[u8]; 3] = [b"X-Spam-", b"X-Virus-", b"X-Posthouse-"];
     let begins =
         |prefix: &&[u8]| field.name().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    if field.is(LOOP_MARK) {
+    // It has to come back through strangers, and being a keyed hash can't be forged.
+    if field.is(LOOP_MARK_FIELD) {
         return false;
     }
     prefixes.iter().any(begins) || is_forged_authentication_results(field, hostname)
 }
-
-/// A mark that an address left on what it sent out, to know it again: it has to come back through strangers, and being a
-/// keyed hash can't be forged.
-const LOOP_MARK: &str = "X-Posthouse-Passed";

@@ -3,10 +3,12 @@
 use super::House;
 use super::smtp::{self, Smtp};
 use crate::config::Config;
+use crate::dns::SystemResolver;
 use crate::net::{BindError, Caps, Listener, Security, Service, Shutdown, Timeouts, TlsServer};
 use crate::types::ListenAddress;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A task that lives as long as the server.
@@ -23,11 +25,16 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(house: House, tls: TlsServer, shutdown: Shutdown) -> io::Result<Self> {
+    pub(super) fn new(
+        house: House,
+        tls: TlsServer,
+        shutdown: Shutdown,
+        resolver: Arc<SystemResolver>,
+    ) -> io::Result<Self> {
         let limits = &house.config.limits;
         let exempt = house.config.throttle.exempt_networks.clone();
         let caps = Caps::new(limits.connections_max, limits.connections_per_network_max, exempt);
-        Ok(Self { smtp: Smtp::open(&house)?, caps, house, tls, shutdown })
+        Ok(Self { smtp: Smtp::open(&house, resolver)?, caps, house, tls, shutdown })
     }
 
     /// How a listener is served. `refusal` is what a connection above the caps hears.

@@ -8,6 +8,7 @@ mod demo;
 mod house;
 mod listeners;
 mod preflight;
+mod resolver;
 mod serve;
 mod signals;
 mod smtp;

@@ -3,11 +3,13 @@
 use super::control::{self, Client};
 use super::house::{House, OpenError};
 use super::listeners::{Bindings, Stage, bind_all};
+use super::resolver::resolver;
 use super::signals::{Reload, Signals, tell};
 use super::source::ConfigSource;
 use super::upkeep;
 use crate::admin::Running;
 use crate::config::{Config, LogFormat};
+use crate::dns::DnsError;
 use crate::net::{BindError, Identity, IdentityError, Origin, Shutdown, State, TlsError, TlsServer, is_root};
 use crate::telemetry::{Format, Log, LogError};
 use std::fmt;
@@ -29,6 +31,7 @@ pub enum StartError {
     Identity(IdentityError),
     Tls(TlsError),
     Open(OpenError),
+    Dns(DnsError),
 }
 
 impl fmt::Display for StartError {
@@ -50,6 +53,7 @@ impl fmt::Display for StartError {
             Self::Identity(error) => error.fmt(formatter),
             Self::Tls(error) => error.fmt(formatter),
             Self::Open(error) => error.fmt(formatter),
+            Self::Dns(error) => write!(formatter, "DNS can't be asked: {error}"),
         }
     }
 }
@@ -108,7 +112,8 @@ impl Server {
 
         let shutdown = Shutdown::new();
         let data = house.config.data.clone();
-        let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone());
+        let resolver = Arc::new(resolver(&house.config).map_err(StartError::Dns)?);
+        let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone(), resolver);
         let stage = stage.map_err(|error| StartError::Directory(data, error))?;
         let mut tasks = JoinSet::new();
         let mut listening = Vec::new();

@@ -3,7 +3,9 @@
 use super::House;
 use super::listeners::{Stage, Task};
 use crate::config::Config;
+use crate::dns::SystemResolver;
 use crate::net::{Listener, Security, serve};
+use crate::policy::{Patience, Verifier};
 use crate::smtp::server::{Cause, Driver, Kind, Limits, Offered, Settings, prepare_directory};
 use crate::smtp::service::{Reception, postmaster};
 use std::io;
@@ -21,11 +23,14 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    pub(super) fn open(house: &House) -> io::Result<Self> {
+    pub(super) fn open(house: &House, resolver: Arc<SystemResolver>) -> io::Result<Self> {
         let spool_directory: Arc<Path> = house.config.data.join(SPOOL_DIRECTORY).into();
         prepare_directory(&spool_directory)?;
+        let hostname = house.config.host();
+        let verifier = || Verifier::new(resolver, hostname.clone(), Patience::default());
         let reception = Reception {
-            hostname: house.config.host(),
+            verifier: house.config.mx.authenticate.then(verifier),
+            hostname: hostname.clone(),
             clock: Arc::clone(house.store.clock()),
             auth: house.auth.clone(),
             directory: house.directory.clone(),

@@ -9,4 +9,4 @@ mod trace;
 pub use auth_results::{MethodResult, authentication_results, is_forged_authentication_results};
 pub use mail::{AutoReply, Notice, ReplyBody, Stamp, reply_references};
 pub use report::{Action, DeliveryReport, RecipientReport, Returned};
-pub use trace::{Protocol, Received, return_path};
+pub use trace::{LOOP_MARK_FIELD, Protocol, Received, return_path};

@@ -6,6 +6,9 @@ use crate::types::{Address, Domain, Timestamp};
 use std::fmt;
 use std::net::IpAddr;
 
+/// The mark an address leaves on what it sends out, by which it knows the message when it comes back.
+pub const LOOP_MARK_FIELD: &str = "X-Posthouse-Passed";
+
 /// How a message came in, for the `with` clause (RFC 3848, RFC 6531 section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Protocol {

@@ -1,11 +1,12 @@
 //! One session's counterpart: holds what was learned of the client, asks the services, answers the driver.
 
-use super::letter::{Hop, Letter};
-use super::{Reception, outcome, recipients, senders};
+use super::letter::{Client, Hop, Letter, LetterError};
+use super::{Reception, outcome, recipients, senders, standing};
 use crate::auth::{Authenticated, Mechanism};
 use crate::delivery::{Answers, Mail, Origin};
 use crate::directory::Snapshot;
 use crate::net::TlsFacts;
+use crate::policy::{Arrival, Assessment, Trust};
 use crate::smtp::server::{
     Answer, Arrived, AuthAnswer, AuthStep, Caller, Cause, Conversation, Delivered, Hello, Kind, Logins, Refusal,
     Verdict,
@@ -105,40 +106,41 @@ impl Session {
         let reception = Arc::clone(&self.reception);
         let snapshot = self.look_up().await?;
         for recipient in &mut envelope.recipients {
-            let address = recipients::addressee(&snapshot, &recipient.address, &reception.hostname);
-            if address != recipient.address {
-                recipient.address = address;
-            }
+            recipient.address = recipients::addressee(&snapshot, &recipient.address, &reception.hostname);
         }
         let now = reception.clock.now();
-        let kind = self.caller.kind;
         let session = self.caller.session.to_string();
         let mut letter = Letter::open(content).await.map_err(|error| self.unreadable(&error))?;
-        let origin = match self.submitter()? {
-            None if kind == Kind::Lmtp => Origin::Lmtp,
-            None => Origin::Mx,
-            Some(login) => {
-                letter.submitted(&snapshot, envelope.sender.as_ref(), login, now, &session)?;
-                Origin::Submission { account: login.account(), address: login.address().clone() }
-            }
-        };
-        if origin == Origin::Mx {
-            letter.distrust(&reception.hostname);
+        if let Some(found) = letter.loops(&reception.hostname) {
+            return Err(standing::looping(found).into());
         }
-        letter.received(&Hop {
-            hello: &hello,
-            peer: self.caller.peer.ip(),
-            by: &reception.hostname,
+        let (mut assessment, mut origin) = (Assessment::unchecked(), Origin::Mx);
+        if let Some(login) = self.submitter()? {
+            letter.submitted(&snapshot, envelope.sender.as_ref(), login, now, &session)?;
+            origin = Origin::Submission { account: login.account(), address: login.address().clone() };
+        } else if self.caller.kind == Kind::Lmtp {
+            origin = Origin::Lmtp;
+        } else if let Some(verifier) = &reception.verifier {
+            let (back, scan) = letter.scan().await.map_err(|error| self.unreadable(&error))?;
+            letter = back;
+            let (client, sender) = (self.caller.peer.ip(), envelope.sender.clone());
+            assessment =
+                Assessment::of(verifier.verify(Arrival { client, hello: hello.name.clone(), sender }, scan).await);
+            standing::admit(&assessment)?;
+        }
+        let trust = if origin == Origin::Lmtp { Trust::Neighbour } else { Trust::Nobody };
+        let is_submission = self.caller.kind.needs_login();
+        let client = Client { hello: &hello.name, address: self.caller.peer.ip() };
+        let hop = Hop {
+            client: Some(client).filter(|_| !is_submission),
+            hostname: &reception.hostname,
             protocol,
-            tls: self.tls.as_ref(),
+            tls_cipher: self.tls.as_ref().map(|tls| tls.cipher.as_str()),
             session: &session,
             recipients: &envelope.recipients,
             now,
-            kind,
-        });
-        let (octets, recipients) = (letter.octets(), envelope.recipients.len());
-        let sender = envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
-        let answers = if kind.is_lmtp() { Answers::Each } else { Answers::One };
+        };
+        letter.arrived(&hop, trust, &assessment);
         let mail = Mail {
             envelope,
             origin,
@@ -146,9 +148,16 @@ impl Session {
             remote_ip: self.caller.peer.ip(),
             remote_host: None,
             session,
-            verdicts: String::new(),
+            verdicts: standing::in_words(&assessment),
         };
-        match reception.delivery.deliver(mail, answers, octets, move || letter.into_octets()).await {
+        self.hand_over(mail, letter).await
+    }
+
+    async fn hand_over(&self, mail: Mail, letter: Letter) -> Result<Delivered, Refusal> {
+        let (octets, recipients) = (letter.octets(), mail.envelope.recipients.len());
+        let sender = mail.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let answers = if self.caller.kind.is_lmtp() { Answers::Each } else { Answers::One };
+        match self.reception.delivery.deliver(mail, answers, octets, move || letter.into_octets()).await {
             Ok(fates) => {
                 tracing::info!(%sender, recipients, octets, fates = %outcome::in_words(&fates), "message decided");
                 Ok(outcome::delivered(&fates, answers))
@@ -158,7 +167,7 @@ impl Session {
                 Err(Cause::StorageFull.into())
             }
             Err(error) => {
-                Err(self.trouble("a message could not be delivered; its sender will come again", &error).into())
+                Err(self.trouble("a message could not be delivered; its sender was told to come again", &error).into())
             }
         }
     }
@@ -182,12 +191,10 @@ impl Session {
         Cause::Internal
     }
 
-    fn unreadable(&self, error: &super::letter::LetterError) -> Refusal {
+    fn unreadable(&self, error: &LetterError) -> Refusal {
         match error {
-            super::letter::LetterError::HeaderTooLarge => Cause::HeaderTooBig.into(),
-            super::letter::LetterError::Spool(error) => {
-                self.trouble("a spooled message could not be read", error).into()
-            }
+            LetterError::HeaderTooLarge => Cause::HeaderTooBig.into(),
+            LetterError::Spool(error) => self.trouble("a spooled message could not be read", error).into(),
         }
     }
 }

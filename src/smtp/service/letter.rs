@@ -4,9 +4,9 @@
 use super::senders;
 use crate::auth::Authenticated;
 use crate::directory::Snapshot;
-use crate::message::{HeaderEdit, NewField, Protocol, Received, body_offset, is_forged_authentication_results};
-use crate::net::TlsFacts;
-use crate::smtp::server::{Cause, Hello, Kind, Spooled, Submission, claimed_senders, completed};
+use crate::message::{HeaderEdit, NewField, Protocol, Received, body_offset};
+use crate::policy::{Assessment, Loop, Scan, Trust, assessment_fields, check_loop, remove_forgeries};
+use crate::smtp::server::{Cause, Spooled, Submission, claimed_senders, completed};
 use crate::types::limits::{MESSAGE_HEADER_OCTETS_MAX, SPOOL_MEMORY_OCTETS};
 use crate::types::{Address, Domain, Recipient, Timestamp};
 use std::fmt;
@@ -37,22 +37,6 @@ impl fmt::Display for LetterError {
 }
 
 impl std::error::Error for LetterError {}
-
-/// How the message came here, for its Received field.
-pub(super) struct Hop<'a> {
-    pub(super) hello: &'a Hello,
-    pub(super) peer: Option<IpAddr>,
-    pub(super) by: &'a Domain,
-    pub(super) protocol: Protocol,
-    pub(super) tls: Option<&'a TlsFacts>,
-    pub(super) session: &'a str,
-    pub(super) recipients: &'a [Recipient],
-    pub(super) now: Timestamp,
-    pub(super) kind: Kind,
-}
-
-/// Fields in which whoever filters mail writes down what it found: a stranger's are lies, or about another delivery.
-const FILTERS_FIELDS: [&str; 5] = ["X-Spam-Status", "X-Spam-Score", "X-Spam-Flag", "X-Spam-Level", "X-Virus-Status"];
 
 impl Letter {
     pub(super) async fn open(content: Spooled) -> Result<Self, LetterError> {
@@ -108,42 +92,74 @@ impl Letter {
         Ok(())
     }
 
-    /// Takes out what only the house may say.
-    pub(super) fn distrust(&mut self, hostname: &Domain) {
-        let mut edit = HeaderEdit::new(&self.header);
-        let removed = edit.remove(|field| {
-            is_forged_authentication_results(field, hostname) || FILTERS_FIELDS.iter().any(|name| field.is(name))
-        });
-        if removed > 0 {
-            self.header = edit.into_header();
-        }
+    /// Whether the message goes in circles.
+    pub(super) fn loops(&self, hostname: &Domain) -> Option<Loop> {
+        check_loop(&self.header, hostname).err()
     }
 
-    /// RFC 5321 section 4.4. Of a submitter neither address nor machine are told: his mail begins here.
-    pub(super) fn received(&mut self, hop: &Hop<'_>) {
-        let is_submission = hop.kind.needs_login();
-        let recipient = match hop.recipients {
-            [only] => Some(&only.address),
+    /// Looks for what authentication needs. May wait for the disk, if the message is not in memory.
+    pub(super) async fn scan(mut self) -> Result<(Self, Scan), LetterError> {
+        let in_memory = self.content.as_slice().is_some();
+        let scanning = move || {
+            let source = self.content.reader().map_err(LetterError::Spool)?;
+            let scan = Scan::read(source).map_err(LetterError::Spool)?;
+            Ok((self, scan))
+        };
+        if in_memory {
+            return scanning();
+        }
+        let task = tokio::task::spawn_blocking(scanning);
+        task.await.map_err(|error| LetterError::Spool(io::Error::other(error)))?
+    }
+
+    /// What nobody else may have written goes, what was found and where the message came from stands on top.
+    pub(super) fn arrived(&mut self, hop: &Hop<'_>, trust: Trust, assessment: &Assessment) {
+        let mut edit = HeaderEdit::new(&self.header);
+        remove_forgeries(&mut edit, trust, hop.hostname);
+        let mut fields = assessment_fields(assessment, hop.hostname);
+        fields.push(hop.received());
+        edit.prepend(&fields);
+        self.header = edit.into_header();
+    }
+}
+
+/// How a message came here, for its Received field (RFC 5321 section 4.4).
+pub(super) struct Hop<'a> {
+    /// `None` of a submitter: neither address nor machine of his are told, his mail begins here.
+    pub(super) client: Option<Client<'a>>,
+    pub(super) hostname: &'a Domain,
+    pub(super) protocol: Protocol,
+    pub(super) tls_cipher: Option<&'a str>,
+    pub(super) session: &'a str,
+    pub(super) recipients: &'a [Recipient],
+    pub(super) now: Timestamp,
+}
+
+pub(super) struct Client<'a> {
+    pub(super) hello: &'a str,
+    pub(super) address: Option<IpAddr>,
+}
+
+impl Hop<'_> {
+    fn received(&self) -> NewField {
+        // With several recipients, nobody is told of the others (RFC 5321 section 7.6); of a submitter's one, whether
+        // somebody else has a blind copy is nobody's business either.
+        let recipient = match self.recipients {
+            [only] if self.client.is_some() => Some(&only.address),
             _ => None,
         };
-        let field = Received {
-            helo: Some(&*hop.hello.name).filter(|_| !is_submission),
+        let received = Received {
+            helo: self.client.as_ref().map(|client| client.hello),
             client_name: None,
-            client_ip: hop.peer.filter(|_| !is_submission),
-            by: hop.by,
-            protocol: hop.protocol,
-            tls_cipher: hop.tls.map(|tls| tls.cipher.as_str()),
-            id: hop.session,
+            client_ip: self.client.as_ref().and_then(|client| client.address),
+            by: self.hostname,
+            protocol: self.protocol,
+            tls_cipher: self.tls_cipher,
+            id: self.session,
             recipient,
-            at: hop.now,
+            at: self.now,
             offset_seconds: 0,
         };
-        self.prepend(&[field.field()]);
-    }
-
-    pub(super) fn prepend(&mut self, fields: &[NewField]) {
-        let mut edit = HeaderEdit::new(&self.header);
-        edit.prepend(fields);
-        self.header = edit.into_header();
+        received.field()
     }
 }

@@ -1,7 +1,7 @@
 //! What SMTP sessions ask, answered with the rest of the server: who may send, to whom, and what becomes of a message.
 //!
 //! [`Reception`] stands behind the listeners and makes a [`Conversation`] per session. `senders` says who may send as
-//! whom, `recipients` who takes mail, `letter` is the message between its arrival and its delivery, `outcome` turns what
+//! whom, `recipients` who takes mail, `standing` what `policy` makes of a stranger's message, `letter` is the message between its arrival and its delivery, `outcome` turns what
 //! delivery decided into replies.
 //!
 //! Invariants:
@@ -16,10 +16,12 @@ mod letter;
 mod outcome;
 mod recipients;
 mod senders;
+mod standing;
 
 use crate::auth::Auth;
 use crate::delivery::Delivery;
 use crate::directory::Directory;
+use crate::policy::Verifier;
 use crate::smtp::server::{Answer, Caller, Conversation, Refusal, Service};
 use crate::types::{Address, Clock, Domain};
 use conversation::Session;
@@ -33,6 +35,8 @@ pub struct Reception {
     pub auth: Auth,
     pub directory: Directory,
     pub delivery: Delivery,
+    /// None: nobody asks where mail comes from (`[mx] authenticate = false`).
+    pub verifier: Option<Verifier>,
 }
 
 impl Service for Arc<Reception> {

@@ -1,4 +1,5 @@
 //! Mail that comes in, through a whole server: from the socket to the mailbox.
 
 mod dialogs;
+mod policy;
 mod trust;
