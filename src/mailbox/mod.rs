@@ -13,6 +13,7 @@ mod metadata;
 mod names;
 mod open;
 mod quota;
+mod reading;
 mod rights;
 mod service;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use metadata::Standing;
 pub use names::{Listing, OTHER_USERS, Seen};
 pub use open::{AccountEvent, AccountFeed, Counters, EventKind, Gone, News, OpenMailbox, State};
 pub use quota::STORAGE_UNIT_OCTETS;
+pub use reading::{Fetch, Fetched, Message, MessageView, Needs, Part, PartOf, PartStream, Want, Window};
 pub use rights::Rights;
 pub use service::{Mailboxes, Settings};
 

@@ -34,6 +34,12 @@ struct Inner {
     open: Arc<Registry>,
 }
 
+impl std::fmt::Debug for Mailboxes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Mailboxes").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
 impl Mailboxes {
     /// Messages that come in wait in `incoming` below the data directory.
     pub fn new(store: Store, settings: Settings) -> Result<Self, MailboxError> {

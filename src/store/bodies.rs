@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Places for chunks in a body's key space: 4096 × 256 KiB is 1 GiB.
-const CHUNKS_PER_BODY: i64 = 4096;
+pub(super) const CHUNKS_PER_BODY: i64 = 4096;
 /// zstd's level: 1 is within a few per cent of 3 on mail, at twice the speed.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -122,7 +122,11 @@ impl NewBody {
     }
 }
 
+/// At least one, also of nothing.
 pub fn chunks_of(raw: &[u8]) -> Result<Vec<Chunk>, StoreError> {
+    if raw.is_empty() {
+        return Ok(vec![Chunk::pack(raw)?]);
+    }
     raw.chunks(BODY_CHUNK_OCTETS).map(Chunk::pack).collect()
 }
 
@@ -196,45 +200,21 @@ impl Store {
         .await
     }
 
-    /// Calls `each` with every body's record on the reader's thread, in the order asked; missing ones are skipped. For
-    /// listings of many messages: one snapshot, no copies but the caller's own.
-    pub async fn each_body<T, F>(&self, bodies: Vec<BodyId>, start: T, each: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Fn(&mut T, BodyView<'_>) + Send + 'static,
-    {
-        self.read(move |tx| {
-            let mut state = start;
-            for body in bodies {
-                tx.each(
-                    "SELECT octets, hash, envelope, bodystructure, facts FROM body WHERE body_id = ?1",
-                    &[body.into()],
-                    |row| {
-                        let view = BodyView {
-                            id: body,
-                            octets: row.small(0)?,
-                            hash: row.blob(1)?,
-                            envelope: row.blob(2)?,
-                            bodystructure: row.blob(3)?,
-                            facts: row.blob(4)?,
-                        };
-                        each(&mut state, view);
-                        Ok(std::ops::ControlFlow::Break(()))
-                    },
-                )?;
-            }
-            Ok(state)
-        })
-        .await
-    }
-
     /// One chunk, unpacked: `position` × 256 KiB is its offset. `None` past the end.
     pub async fn body_chunk(&self, body: BodyId, position: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(move |tx| {
+        self.begin_body_chunk(body, position).await
+    }
+
+    /// The same, begun at once and not when it is awaited: to read ahead.
+    pub fn begin_body_chunk(
+        &self,
+        body: BodyId,
+        position: usize,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send + use<> {
+        self.begin_read(move |tx| {
             let key = chunk_key(body, position)?;
             tx.row("SELECT octets, packing, data FROM chunk WHERE chunk_id = ?1", &[key.into()], unpacked)
         })
-        .await
     }
 
     /// All octets; for callers that need the message whole, such as a script or a signature.
@@ -277,18 +257,33 @@ pub struct BodyView<'r> {
     pub hash: &'r [u8],
     pub envelope: &'r [u8],
     pub bodystructure: &'r [u8],
+    pub structure: &'r [u8],
     pub facts: &'r [u8],
 }
 
-fn record_of(row: &dyn Row) -> Result<BodyRecord, StoreError> {
-    Ok(BodyRecord {
+/// Of a row whose first columns are those of `record_of`.
+pub(super) fn view_of(row: &dyn Row) -> Result<BodyView<'_>, StoreError> {
+    Ok(BodyView {
         id: BodyId(row.int(0)?),
         octets: row.small(1)?,
-        hash: row.blob(2)?.try_into().map_err(|_| StoreError::Damaged("a hash of another size".to_owned()))?,
-        envelope: row.blob(3)?.to_vec(),
-        bodystructure: row.blob(4)?.to_vec(),
-        structure: row.blob(5)?.to_vec(),
-        facts: row.blob(6)?.to_vec(),
+        hash: row.blob(2)?,
+        envelope: row.blob(3)?,
+        bodystructure: row.blob(4)?,
+        structure: row.blob(5)?,
+        facts: row.blob(6)?,
+    })
+}
+
+fn record_of(row: &dyn Row) -> Result<BodyRecord, StoreError> {
+    let view = view_of(row)?;
+    Ok(BodyRecord {
+        id: view.id,
+        octets: view.octets,
+        hash: view.hash.try_into().map_err(|_| StoreError::Damaged("a hash of another size".to_owned()))?,
+        envelope: view.envelope.to_vec(),
+        bodystructure: view.bodystructure.to_vec(),
+        structure: view.structure.to_vec(),
+        facts: view.facts.to_vec(),
     })
 }
 

@@ -45,6 +45,7 @@ mod pages;
 mod peers;
 mod quota;
 mod readers;
+mod reading;
 mod scripts;
 mod sends;
 mod settings;
@@ -80,6 +81,7 @@ pub use messages::{Changes, CopyOutcome};
 pub use pages::{ENTRIES_PER_PAGE, Entry};
 pub use peers::TransportPolicy;
 pub use quota::Quota;
+pub use reading::{BodyRow, Detail};
 pub use scripts::{CompiledRecord, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
 pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState, Waiting};
 pub use threads::Unthreaded;
@@ -211,6 +213,16 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.readers.read(work).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Queued at once, whether or not anybody waits for the answer yet.
+    fn begin_read<T, F>(&self, work: F) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let answer = self.0.readers.read(work);
+        async { answer.await.unwrap_or(Err(StoreError::Closed)) }
     }
 
     /// For callers on threads of their own, such as a running script's host. Must not be called on a network thread.

@@ -352,3 +352,10 @@ pub const ANNOTATION_OCTETS_MAX: usize = 64 * 1024;
 pub const COPY_PIECE_MAX: usize = 2048;
 /// Messages whose flags one transaction changes: some milliseconds.
 pub const FLAGS_PIECE_MAX: usize = 20_480;
+/// Octets of a buffer of FETCH replies, and messages that are read into one at most.
+pub const FETCH_BUFFER_OCTETS: usize = 128 * 1024;
+pub const FETCH_JOB_MESSAGES: usize = 256;
+/// Buffers that are filled while one is on its way to the client.
+pub const FETCH_JOBS_AHEAD: usize = 2;
+/// Octets of a header section out of which HEADER.FIELDS chooses.
+pub const HEADER_OCTETS_READ_MAX: u64 = 8 * 1024 * 1024;
