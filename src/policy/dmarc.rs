@@ -1,7 +1,8 @@
 //! DMARC (RFC 9989, in the tracks of RFC 7489): does anything that was verified vouch for the author's domain, and what does
 //! its owner want done if not?
 //!
-//! What it will not do: write reports.
+//! What it will not do: write reports. Not obeyed: several records at one name, which RFC 9989 section 4.10 has ignored together;
+//! mail-auth takes the first that can be read, which is no worse for the domain's owner.
 
 use super::findings::{DkimFinding, DmarcFinding, DmarcPolicy, Findings, Outcome, SpfFinding};
 use crate::types::Domain;

@@ -359,3 +359,6 @@ pub const FETCH_JOB_MESSAGES: usize = 256;
 pub const FETCH_JOBS_AHEAD: usize = 2;
 /// Octets of a header section out of which HEADER.FIELDS chooses.
 pub const HEADER_OCTETS_READ_MAX: u64 = 8 * 1024 * 1024;
+/// Names of a client's address that are tried, and the time for it.
+pub const CLIENT_NAMES_TRIED_MAX: usize = 3;
+pub const CLIENT_NAME_SECONDS_MAX: u64 = 3;

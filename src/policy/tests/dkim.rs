@@ -159,3 +159,17 @@ Joe.\r
 ";
     check(zone, mail, &["pass", "pass"]).await;
 }
+
+/// One message, signed by another program with every pair of canonicalizations.
+#[tokio::test]
+async fn signatures_of_another_program_verify() {
+    let mail = include_str!("other_signer.eml");
+    let zone = "e._domainkey.example.org TXT \"v=DKIM1; k=ed25519; p=OjMm8dZtIaLHhF9uq8mCB11lvY8tpumqGMdyKuJjrRI=\"";
+    check(zone, mail, &["pass"; 4]).await;
+    let refolded = mail.replace("Hello \t there", "Hello there");
+    let simple_header = "fail the signature is wrong";
+    check(zone, &refolded, &[simple_header, "pass", simple_header, "pass"]).await;
+    let trimmed = mail.replace("this\tis it. ", "this is it.");
+    let simple_body = "fail the body was changed";
+    check(zone, &trimmed, &[simple_body, simple_body, "pass", "pass"]).await;
+}
