@@ -7,7 +7,7 @@ use crate::filter::{
     Action, ActionKind, Cause, Content, Host, IncludePlace, Included, KeepReason, ReplyKey, Run, ScriptError,
     ScriptErrorKind, ScriptName,
 };
-use crate::store::ScriptOwner;
+use crate::store::{Annotated, ScriptOwner};
 use crate::types::{Address, Domain, MailboxName, SpecialUse, Timestamp};
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -137,8 +137,24 @@ impl Host for AddressHost<'_> {
         None
     }
 
-    fn metadata(&self, _mailbox: Option<&MailboxName>, _annotation: &str) -> Option<String> {
-        None
+    fn metadata(&self, mailbox: Option<&MailboxName>, annotation: &str) -> Option<String> {
+        let account = self.local.account()?;
+        let about = match mailbox {
+            Some(name) => Annotated::Mailbox(self.mailboxes().iter().find(|mailbox| mailbox.name == *name)?.id),
+            None => Annotated::Server,
+        };
+        // RFC 5464 section 3.2: names of entries are insensitive to case, and kept in lower case.
+        let entry = annotation.to_lowercase();
+        match self.world.shelf.store().annotations_blocking(about, account) {
+            Ok(annotations) => annotations
+                .into_iter()
+                .find(|annotation| annotation.entry == entry)
+                .map(|annotation| String::from_utf8_lossy(&annotation.value).into_owned()),
+            Err(error) => {
+                tracing::error!(%error, %account, "annotations could not be read");
+                None
+            }
+        }
     }
 }
 

@@ -285,6 +285,33 @@ fn personal_scripts_file_reject_and_fail_without_loss() {
 }
 
 #[test]
+fn scripts_read_the_annotations_that_clients_set() {
+    use crate::store::{Annotated, Audience, NewAnnotation};
+    run(async {
+        let house = House::with(&[("jane@example.test", mailbox())]).await;
+        let account = house.account("jane@example.test").await;
+        let mailboxes = house.store.mailboxes(account).await.expect("readable");
+        let inbox = mailboxes.iter().find(|mailbox| mailbox.name.is_inbox()).expect("made with the account").id;
+        let note = |entry: &str, audience, value: &str| NewAnnotation {
+            audience,
+            entry: entry.to_owned(),
+            value: Some(value.as_bytes().to_vec()),
+        };
+        let own = vec![note("/private/comment", Audience::Private(account), "to do")];
+        house.store.set_annotations(account, Annotated::Mailbox(inbox), own).await.expect("written");
+        let shared = vec![note("/shared/admin", Audience::Shared, "mailto:admin@example.test")];
+        house.store.set_annotations(account, Annotated::Server, shared).await.expect("written");
+        let script = "require [\"mboxmetadata\", \"servermetadata\", \"fileinto\", \"mailbox\"];\n\
+            if allof (metadata \"INBOX\" \"/Private/Comment\" \"to do\",\n\
+            servermetadata :matches \"/shared/admin\" \"mailto:*\", not metadataexists \"INBOX\" \"/private/none\")\n\
+            { fileinto :create \"Noted\"; }\n";
+        house.script("jane@example.test", script).await;
+        house.deliver("a@one.example", &["jane@example.test"], PLAIN).await;
+        assert_eq!(house.filed("jane@example.test").await, "Noted 1");
+    });
+}
+
+#[test]
 fn an_edited_copy_is_a_body_of_its_own() {
     run(async {
         let house = House::with(&[("jane@example.test", mailbox())]).await;

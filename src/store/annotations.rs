@@ -57,14 +57,12 @@ impl Audience {
 impl Store {
     /// All that `viewer` sees, by name.
     pub async fn annotations(&self, about: Annotated, viewer: AccountId) -> Result<Vec<Annotation>, StoreError> {
-        self.read(move |tx| {
-            tx.rows(
-                "SELECT entry, value FROM annotation WHERE mailbox_id = ?1 AND account_id IN (0, ?2) ORDER BY entry",
-                &[about.key().into(), viewer.into()],
-                |row| Ok(Annotation { entry: row.text(0)?.to_owned(), value: row.blob(1)?.to_vec() }),
-            )
-        })
-        .await
+        self.read(move |tx| seen(tx, about, viewer)).await
+    }
+
+    /// For scripts' hosts, on their own threads.
+    pub fn annotations_blocking(&self, about: Annotated, viewer: AccountId) -> Result<Vec<Annotation>, StoreError> {
+        self.read_blocking(move |tx| seen(tx, about, viewer))
     }
 
     /// Sets and removes annotations, all or none. `by`: whose session it is, for the feed.
@@ -92,6 +90,14 @@ impl Store {
         })
         .await
     }
+}
+
+fn seen(tx: &mut Tx<'_>, about: Annotated, viewer: AccountId) -> Result<Vec<Annotation>, StoreError> {
+    tx.rows(
+        "SELECT entry, value FROM annotation WHERE mailbox_id = ?1 AND account_id IN (0, ?2) ORDER BY entry",
+        &[about.key().into(), viewer.into()],
+        |row| Ok(Annotation { entry: row.text(0)?.to_owned(), value: row.blob(1)?.to_vec() }),
+    )
 }
 
 fn put(tx: &mut Tx<'_>, about: Annotated, new: &NewAnnotation) -> Result<(), StoreError> {
