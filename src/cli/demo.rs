@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::output::Output;
 use crate::server::{Demo, Signals};
+use crate::telemetry::{Format, Log};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -11,6 +12,8 @@ struct Report<'a> {
     password: &'a str,
     listening: Vec<Place>,
     failed: Vec<Place>,
+    /// What this version does not have yet.
+    unserved: &'a [&'static str],
 }
 
 #[derive(Serialize)]
@@ -20,6 +23,8 @@ struct Place {
 }
 
 pub(super) async fn run(output: &Output) -> Result<(), Failure> {
+    // The page below is what people came for; only what goes wrong is told beside it.
+    Log::start(Format::Text, "error").map_err(|error| Failure::fault("internal", error.to_string()))?;
     let mut signals = Signals::listen().map_err(Failure::machine)?;
     let demo = Demo::start().await?;
     let place = |(service, address): (&str, String)| Place { service: service.to_owned(), address };
@@ -28,6 +33,7 @@ pub(super) async fn run(output: &Output) -> Result<(), Failure> {
         password: Demo::PASSWORD,
         listening: demo.listening().into_iter().map(place).collect(),
         failed: demo.failed().into_iter().map(place).collect(),
+        unserved: demo.unserved(),
     };
     let shown = output.answer(&report, |page| {
         page.strong_line("posthouse is running. Ctrl-C stops it, and everything here is gone then.");
@@ -35,6 +41,9 @@ pub(super) async fn run(output: &Output) -> Result<(), Failure> {
         let row = |one: &Place| [one.service.clone(), one.address.clone()];
         page.table(["LISTENING", "ON"], report.listening.iter().map(row), "no port is open");
         report.failed.iter().for_each(|one| page.note(&format!("{} is not there: {}", one.service, one.address)));
+        if !report.unserved.is_empty() {
+            page.note(&format!("not in this version: {}", report.unserved.join(", ")));
+        }
         page.line("");
         page.facts(&[
             ("domain", "example.test".to_owned()),

@@ -67,6 +67,11 @@ impl Demo {
         self.server.failed.iter().map(|(name, error)| (*name, error.to_string())).collect()
     }
 
+    /// Services that this version does not have yet.
+    pub fn unserved(&self) -> &[&'static str] {
+        &self.server.unserved
+    }
+
     /// Whole lines to be pasted into a shell: mail through whatever listens, then orders to the server.
     pub fn commands(&self, program: &str) -> Vec<String> {
         let at = |service: &str| self.server.listening.iter().find(|(name, _)| *name == service).map(|(_, at)| at);

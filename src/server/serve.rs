@@ -76,6 +76,8 @@ pub struct Server {
     pub listening: Vec<(&'static str, String)>,
     /// Each service with why it does not listen.
     pub failed: Vec<(&'static str, BindError)>,
+    /// Services that are configured and that this version does not have.
+    pub unserved: Vec<&'static str>,
     tls: TlsServer,
     tasks: JoinSet<()>,
     shutdown: Shutdown,
@@ -130,7 +132,7 @@ impl Server {
         }
         let told = listening.iter().map(|(name, address)| ((*name).to_owned(), address.clone())).collect();
         house.admin.set_running(Running { since: house.store.clock().now(), listening: told });
-        Ok(Self { house, listening, failed, tls, tasks, shutdown })
+        Ok(Self { house, listening, failed, unserved, tls, tasks, shutdown })
     }
 
     pub fn shutdown(&self) -> &Shutdown {

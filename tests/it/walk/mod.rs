@@ -90,6 +90,22 @@ fn wrong_configurations() {
     alone("configuration");
 }
 
+/// What switches were made into can be read, with its versions and who made each.
+#[test]
+fn compiled_scripts() {
+    let place = Place::new();
+    place.run(&["domain", "add", "example.org"], "");
+    place.run(&["account", "add", "jane@example.org", "--generate-password"], "");
+    place.run(&["redirect", "add", "jane@example.org", "x@outside.example"], "");
+    let compiled = place.run(&["script", "compiled", "jane@example.org"], "");
+    assert!(compiled.text.contains("redirect :copy \"x@outside.example\";"), "{}", compiled.text);
+    std::fs::write(place.path("compiled.sieve"), &compiled.text).unwrap();
+    assert_eq!(place.run(&["script", "check", "compiled.sieve"], "").code, 0);
+    assert_eq!(place.run(&["script", "get", "jane@example.org", "compiled"], "").text, compiled.text);
+    let history = place.run(&["script", "history", "jane@example.org", "compiled"], "");
+    assert!(history.text.contains("redirect add") && history.text.contains("account add"), "{}", history.text);
+}
+
 /// Twelve programs at once, with and without a server: each change is made once, none is lost.
 #[test]
 fn commands_at_the_same_time() {
