@@ -175,6 +175,17 @@ section! {
         smtp_commands_idle_max: u32 = limits::SMTP_COMMANDS_IDLE_MAX, within(10..=1_000_000);
         /// Failed logins in one session, after which it ends.
         smtp_login_failures_max: u32 = limits::SMTP_LOGIN_FAILURES_MAX, within(1..=100);
+        /// Messages one account may submit in an hour.
+        submission_messages_per_hour: u32 = limits::SUBMISSION_MESSAGES_PER_HOUR, within(1..=1_000_000_000);
+        /// Recipients of the messages one account submits in an hour.
+        submission_recipients_per_hour: u32 = limits::SUBMISSION_RECIPIENTS_PER_HOUR, within(1..=1_000_000_000);
+        /// Connections one network may make to the MX in a minute.
+        network_connections_per_minute: u32 = limits::NETWORK_CONNECTIONS_PER_MINUTE, within(1..=1_000_000_000);
+        /// Messages one network may bring to the MX in a minute.
+        network_messages_per_minute: u32 = limits::NETWORK_MESSAGES_PER_MINUTE, within(1..=1_000_000_000);
+        /// Recipients that do not exist which one network may ask the MX for in an hour; from half of them on, answers
+        /// come slower and slower.
+        unknown_recipients_per_hour: u32 = limits::UNKNOWN_RECIPIENTS_PER_HOUR, within(1..=1_000_000_000);
         /// Connections in all.
         connections_max: usize = limits::CONNECTIONS_MAX, within(1..=1_000_000);
         /// Connections from one network: an IPv4 address, or the first 64 bits of an IPv6 address.

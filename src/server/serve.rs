@@ -5,6 +5,7 @@ use super::house::{House, OpenError};
 use super::listeners::{Bindings, Stage, bind_all};
 use super::resolver::resolver;
 use super::signals::{Reload, Signals, tell};
+use super::smtp::Smtp;
 use super::source::ConfigSource;
 use super::upkeep;
 use crate::admin::Running;
@@ -78,6 +79,7 @@ pub struct Server {
     pub failed: Vec<(&'static str, BindError)>,
     /// Services that are configured and that this version does not have.
     pub unserved: Vec<&'static str>,
+    smtp: Smtp,
     tls: TlsServer,
     tasks: JoinSet<()>,
     shutdown: Shutdown,
@@ -132,7 +134,7 @@ impl Server {
         }
         let told = listening.iter().map(|(name, address)| ((*name).to_owned(), address.clone())).collect();
         house.admin.set_running(Running { since: house.store.clock().now(), listening: told });
-        Ok(Self { house, listening, failed, unserved, tls, tasks, shutdown })
+        Ok(Self { house, listening, failed, unserved, smtp: stage.smtp, tls, tasks, shutdown })
     }
 
     pub fn shutdown(&self) -> &Shutdown {
@@ -149,9 +151,9 @@ impl Server {
                 tracing::error!(%error, "a task of the server died");
             }
         }
-        let Self { house, .. } = self;
+        let Self { house, smtp, .. } = self;
         // The store's last clone finishes what is queued, which is no work for a network thread.
-        let _ = tokio::task::spawn_blocking(move || drop(house)).await;
+        let _ = tokio::task::spawn_blocking(move || drop((house, smtp))).await;
         tracing::info!("stopped");
     }
 }
@@ -182,7 +184,7 @@ pub async fn serve(source: ConfigSource, config: Config) -> Result<(), StartErro
 fn reloads(server: &Server, source: ConfigSource, log: Arc<Log>) -> Vec<Reload> {
     let (tls, files) = (server.tls.clone(), server.house.config.tls.clone());
     let certificates = move || tls.reload(&files.certificate, &files.key).map_err(|error| error.to_string());
-    let house = server.house.clone();
+    let (house, smtp) = (server.house.clone(), server.smtp.clone());
     let configuration = move || {
         let config = source.load().map_err(|error| error.to_string())?;
         log.replace_filter(&config.log.filter).map_err(|error| error.to_string())?;
@@ -191,6 +193,7 @@ fn reloads(server: &Server, source: ConfigSource, log: Arc<Log>) -> Vec<Reload> 
             tracing::warn!("listen, data and tls are read at the start only: restart to have their changes");
         }
         house.adopt(&config);
+        smtp.adopt(&config);
         Ok(())
     };
     vec![

@@ -3,9 +3,9 @@
 use super::House;
 use super::listeners::{Stage, Task};
 use crate::config::Config;
-use crate::dns::SystemResolver;
+use crate::dns::{Resolver, SystemResolver};
 use crate::net::{Listener, Security, serve};
-use crate::policy::{Patience, Verifier};
+use crate::policy::{BlockLists, Patience, RateLimits, Rates, Verifier};
 use crate::smtp::server::{Cause, Driver, Kind, Limits, Offered, Settings, prepare_directory};
 use crate::smtp::service::{Reception, postmaster};
 use std::io;
@@ -27,9 +27,15 @@ impl Smtp {
         let spool_directory: Arc<Path> = house.config.data.join(SPOOL_DIRECTORY).into();
         prepare_directory(&spool_directory)?;
         let hostname = house.config.host();
+        let lists = &house.config.mx.block_lists;
+        let block_lists =
+            (!lists.is_empty()).then(|| BlockLists::new(Arc::clone(&resolver) as Arc<dyn Resolver>, lists));
+        let exempt = house.config.throttle.exempt_networks.clone();
         let verifier = || Verifier::new(resolver, hostname.clone(), Patience::default());
         let reception = Reception {
             verifier: house.config.mx.authenticate.then(verifier),
+            block_lists,
+            rates: Rates::new(Arc::clone(house.store.clock()), rate_limits(&house.config), exempt),
             hostname: hostname.clone(),
             clock: Arc::clone(house.store.clock()),
             auth: house.auth.clone(),
@@ -37,6 +43,11 @@ impl Smtp {
             delivery: house.delivery.clone(),
         };
         Ok(Self { reception: Arc::new(reception), spool_directory })
+    }
+
+    /// What can change while running does.
+    pub(super) fn adopt(&self, config: &Config) {
+        self.reception.rates.replace(rate_limits(config), config.throttle.exempt_networks.clone());
     }
 }
 
@@ -82,6 +93,17 @@ fn start(stage: &Stage, listener: Listener, kind: Kind) -> Task {
 /// What is joined up from one end to the other.
 fn offered(kind: Kind) -> Offered {
     Offered { starttls: kind != Kind::Submissions, smtputf8: true, ..Offered::default() }
+}
+
+fn rate_limits(config: &Config) -> RateLimits {
+    let limits = &config.limits;
+    RateLimits {
+        submission_messages_per_hour: limits.submission_messages_per_hour,
+        submission_recipients_per_hour: limits.submission_recipients_per_hour,
+        network_connections_per_minute: limits.network_connections_per_minute,
+        network_messages_per_minute: limits.network_messages_per_minute,
+        unknown_recipients_per_hour: limits.unknown_recipients_per_hour,
+    }
 }
 
 fn limits(config: &Config) -> Limits {

@@ -1,18 +1,20 @@
 //! One session's counterpart: holds what was learned of the client, asks the services, answers the driver.
 
 use super::letter::{Client, Hop, Letter, LetterError};
+use super::standing::Listed;
 use super::{Reception, outcome, recipients, senders, standing};
 use crate::auth::{Authenticated, Mechanism};
 use crate::delivery::{Answers, Mail, Origin};
 use crate::directory::Snapshot;
 use crate::net::TlsFacts;
-use crate::policy::{Arrival, Assessment, Trust};
+use crate::policy::{Arrival, Assessment, Trust, is_exempt};
 use crate::smtp::server::{
     Answer, Arrived, AuthAnswer, AuthStep, Caller, Cause, Conversation, Delivered, Hello, Kind, Logins, Refusal,
     Verdict,
 };
 use crate::types::{Envelope, Recipient};
 use std::future::ready;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(super) struct Session {
@@ -20,6 +22,7 @@ pub(super) struct Session {
     caller: Caller,
     tls: Option<TlsFacts>,
     logins: Logins,
+    listed: Listed,
     /// As MAIL found it; recipients of one message are looked up in one state of the directory.
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -44,15 +47,15 @@ impl Conversation for Session {
     }
 
     fn mail<'a>(&'a mut self, envelope: &'a Envelope) -> Answer<'a, Verdict> {
-        Box::pin(self.begin(envelope))
+        Box::pin(self.mail_from(envelope))
     }
 
     fn rcpt<'a>(&'a mut self, _: &'a Envelope, recipient: &'a Recipient) -> Answer<'a, Verdict> {
-        Box::pin(self.add(recipient))
+        Box::pin(self.rcpt_to(recipient))
     }
 
-    fn data<'a>(&'a mut self, _: &'a Envelope) -> Answer<'a, Verdict> {
-        Box::pin(ready(Ok(())))
+    fn data<'a>(&'a mut self, envelope: &'a Envelope) -> Answer<'a, Verdict> {
+        Box::pin(ready(self.may_submit(envelope)))
     }
 
     fn deliver(&mut self, arrived: Arrived) -> Answer<'_, Delivered> {
@@ -66,12 +69,29 @@ impl Conversation for Session {
 }
 
 impl Session {
-    pub(super) fn new(reception: Arc<Reception>, caller: Caller) -> Self {
+    /// Strangers may not come as often as they like.
+    pub(super) fn begin(reception: Arc<Reception>, caller: Caller) -> Result<Self, Refusal> {
         let logins = Logins::new(reception.auth.clone(), &caller);
-        Self { reception, tls: caller.tls.clone(), caller, logins, snapshot: None }
+        let mut listed = Listed::Known(None);
+        if let (Kind::Mx, Some(client)) = (caller.kind, caller.peer.ip()) {
+            if let Err(exceeded) = reception.rates.connection(client) {
+                standing::slowed(exceeded);
+                return Err(Cause::ConnectionDeferred.into());
+            }
+            listed = Listed::ask(reception.block_lists.as_ref(), Some(client));
+        }
+        Ok(Self { reception, tls: caller.tls.clone(), caller, logins, listed, snapshot: None })
     }
 
-    async fn begin(&mut self, envelope: &Envelope) -> Verdict {
+    /// Where strangers come in: whose network counts.
+    fn stranger(&self) -> Option<IpAddr> {
+        self.caller.peer.ip().filter(|_| self.caller.kind == Kind::Mx)
+    }
+
+    async fn mail_from(&mut self, envelope: &Envelope) -> Verdict {
+        if let Some(client) = self.stranger() {
+            self.reception.rates.message(client).map_err(standing::slowed)?;
+        }
         let snapshot = self.look_up().await?;
         if let Some(login) = self.submitter()? {
             // Whoever was suspended, or changed his password because somebody else had it, is out at once.
@@ -86,19 +106,34 @@ impl Session {
         Ok(())
     }
 
-    async fn add(&mut self, recipient: &Recipient) -> Verdict {
+    async fn rcpt_to(&mut self, recipient: &Recipient) -> Verdict {
         let snapshot = match &self.snapshot {
             Some(snapshot) => Arc::clone(snapshot),
             None => self.look_up().await?,
         };
         let address = recipients::addressee(&snapshot, &recipient.address, &self.reception.hostname);
-        let submitter = self.submitter()?;
-        let Some(account) = recipients::judge(&snapshot, &address, submitter)? else { return Ok(()) };
+        if let Some(client) = self.stranger() {
+            self.reception.rates.may_ask(client).map_err(standing::slowed)?;
+            if !is_exempt(&address) {
+                self.listed.refusal().await?;
+            }
+        }
+        let judged = recipients::judge(&snapshot, &address, self.submitter()?);
+        if let (Err(Cause::NoSuchAddress), Some(client)) = (&judged, self.stranger()) {
+            tokio::time::sleep(self.reception.rates.unknown_recipient(client)).await;
+        }
+        let Some(account) = judged? else { return Ok(()) };
         match self.reception.directory.has_room(&snapshot, account).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Cause::MailboxFull.into()),
             Err(error) => Err(self.trouble("the mailbox could not be looked at", &error).into()),
         }
+    }
+
+    fn may_submit(&self, envelope: &Envelope) -> Verdict {
+        let (Some(login), Some(client)) = (self.submitter()?, self.caller.peer.ip()) else { return Ok(()) };
+        let counted = self.reception.rates.submission(login.account(), client, envelope.recipients.len());
+        Ok(counted.map_err(standing::slowed)?)
     }
 
     async fn take(&mut self, arrived: Arrived) -> Result<Delivered, Refusal> {

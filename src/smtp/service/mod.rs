@@ -21,7 +21,7 @@ mod standing;
 use crate::auth::Auth;
 use crate::delivery::Delivery;
 use crate::directory::Directory;
-use crate::policy::Verifier;
+use crate::policy::{BlockLists, Rates, Verifier};
 use crate::smtp::server::{Answer, Caller, Conversation, Refusal, Service};
 use crate::types::{Address, Clock, Domain};
 use conversation::Session;
@@ -37,12 +37,15 @@ pub struct Reception {
     pub delivery: Delivery,
     /// None: nobody asks where mail comes from (`[mx] authenticate = false`).
     pub verifier: Option<Verifier>,
+    /// None: the configuration names no list.
+    pub block_lists: Option<BlockLists>,
+    pub rates: Rates,
 }
 
 impl Service for Arc<Reception> {
     fn connect<'a>(&'a self, caller: &'a Caller) -> Answer<'a, Result<Box<dyn Conversation>, Refusal>> {
-        let session = Session::new(Arc::clone(self), caller.clone());
-        Box::pin(ready(Ok(Box::new(session) as Box<dyn Conversation>)))
+        let connected = Session::begin(Arc::clone(self), caller.clone());
+        Box::pin(ready(connected.map(|session| Box::new(session) as Box<dyn Conversation>)))
     }
 }
 

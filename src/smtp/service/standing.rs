@@ -1,7 +1,43 @@
-//! What `policy` makes of a message, in the words of a session.
+//! What `policy` makes of a client and of a message, in the words of a session.
 
-use crate::policy::{Assessment, Loop, Verdict};
-use crate::smtp::server::Cause;
+use crate::policy::{Assessment, BlockLists, Exceeded, Listing, Loop, Verdict};
+use crate::smtp::server::{Cause, Refusal};
+use std::net::IpAddr;
+use tokio::task::JoinHandle;
+
+/// The question whether a client is on a block list: asked when he connects, and answered while he says hello. What comes of
+/// it is said to his recipients, because the postmaster must be reachable for him too.
+pub(super) enum Listed {
+    Asked(JoinHandle<Option<Listing>>),
+    Known(Option<Listing>),
+}
+
+impl Listed {
+    pub(super) fn ask(lists: Option<&BlockLists>, client: Option<IpAddr>) -> Self {
+        let (Some(lists), Some(client)) = (lists.cloned(), client) else { return Self::Known(None) };
+        Self::Asked(tokio::spawn(async move { lists.listing(client).await }))
+    }
+
+    pub(super) async fn refusal(&mut self) -> Result<(), Refusal> {
+        if let Self::Asked(answer) = self {
+            // A question that died found nothing.
+            *self = Self::Known(answer.await.unwrap_or_default());
+        }
+        match self {
+            Self::Known(Some(listing)) => {
+                tracing::info!(%listing, "refused");
+                Err(Refusal { cause: Cause::BlockListed, text: Some(listing.to_string().into()) })
+            }
+            Self::Known(None) | Self::Asked(_) => Ok(()),
+        }
+    }
+}
+
+/// More than he may in his time.
+pub(super) fn slowed(exceeded: Exceeded) -> Cause {
+    tracing::info!(%exceeded, "told to come again later");
+    Cause::RateLimited
+}
 
 /// Whether the findings leave the message a way in. Junk is let in: it is marked, and scripts file it as such.
 pub(super) fn admit(assessment: &Assessment) -> Result<(), Cause> {

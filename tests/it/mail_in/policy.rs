@@ -21,6 +21,8 @@ _dmarc.signed.example TXT \"v=DMARC1; p=reject\"
 _dmarc.silent.example TXT \"v=DMARC1; p=reject\"
 key._domainkey.silent.example FAIL
 dark.example FAIL
+1.0.0.127.list.example A 127.0.0.2
+1.0.0.127.list.example TXT \"ask https://list.example\"
 ";
 
 struct World {
@@ -30,13 +32,18 @@ struct World {
 }
 
 async fn world() -> World {
+    world_with("").await
+}
+
+/// `mx`: lines of that section.
+async fn world_with(mx: &str) -> World {
     let pair = new_key(KeyKind::Ed25519).unwrap();
     let signed: Domain = "signed.example".parse().unwrap();
     let record = key_record(KeyKind::Ed25519, &pair.public);
     let zone = format!("{ZONE}{} TXT \"{record}\"\n", key_name("key", &signed));
     let dns = FakeServer::start(FakeResolver::new(&zone).unwrap()).await.unwrap();
     let extra = format!(
-        "[mx]\nauthenticate = true\n[dns]\nservers = [\"{}\"]\nvalidate = false\nattempts = 1\ntimeout_seconds = 1\n",
+        "[mx]\nauthenticate = true\n{mx}\n[dns]\nservers = [\"{}\"]\nvalidate = false\nattempts = 1\ntimeout_seconds = 1\n",
         dns.address()
     );
     let house = Running::open(&["smtp", "lmtp", "submission"], &extra).await;
@@ -177,5 +184,25 @@ async fn circles_are_seen() {
     assert!(marked.starts_with("X-Posthouse-Passed: "), "{marked}");
     let replied = world.deliver("a@allowed.example", "kept@example.org", marked.as_bytes()).await;
     assert!(replied.starts_with("554 5.4.6"), "{replied}");
+    world.house.close().await;
+}
+
+#[tokio::test]
+async fn block_lists_are_asked() {
+    let world = world_with("block_lists = [\"other.example\", \"list.example\"]").await;
+    let mut sender = Sender::connect(world.house.port("smtp"), "EHLO client.example").await.unwrap();
+    assert!(sender.say("MAIL FROM:<a@allowed.example>").await.unwrap().starts_with("250"));
+    let reply = sender.say("RCPT TO:<jane@example.org>").await.unwrap();
+    assert!(reply.starts_with("554 5.7.1 127.0.0.1 is listed by list.example: ask https://list.example ["), "{reply}");
+    // He may write to those who can help him.
+    for exempt in ["postmaster", "postmaster@example.org", "abuse@example.org"] {
+        let reply = sender.say(&format!("RCPT TO:<{exempt}>")).await.unwrap();
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    // A neighbour is nobody from outside.
+    let mut neighbour = Sender::connect(world.house.port("lmtp"), "LHLO client.example").await.unwrap();
+    let reply =
+        neighbour.send("a@allowed.example", &["jane@example.org"], &message("a@allowed.example")).await.unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
     world.house.close().await;
 }

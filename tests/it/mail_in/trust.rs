@@ -81,3 +81,56 @@ async fn clients_that_stop_in_the_middle_hold_nobody_up() {
     assert_eq!(house.filed("jane@example.org").await.len(), 2);
     house.close().await;
 }
+
+#[tokio::test]
+async fn networks_and_people_have_their_rates() {
+    let house = Running::open(
+        &["smtp", "submission"],
+        "[auth]\nplaintext_networks = [\"127.0.0.1\"]\n[limits]\nnetwork_messages_per_minute = 3\n\
+         submission_messages_per_hour = 2\nsubmission_recipients_per_hour = 5\n",
+    )
+    .await;
+    house.domain("example.org").await;
+    house.account("jane@example.org", None).await;
+    house.account("paul@example.org", None).await;
+    let mut stranger = Sender::connect(house.port("smtp"), "EHLO client.example").await.unwrap();
+    for expected in ["250", "250", "250", "451 4.7.1"] {
+        let reply = stranger.send("a@elsewhere.example", &["jane@example.org"], MESSAGE).await.unwrap();
+        assert!(reply.starts_with(expected), "{reply}");
+    }
+    let many = ["a@b.example", "b@b.example", "c@b.example", "d@b.example"];
+    for (name, attempts) in [
+        ("jane", vec![(&many[..1], "250"), (&many[..1], "250"), (&many[..1], "451 4.7.1")]),
+        ("paul", vec![(&many[..], "250"), (&many[..2], "451 4.7.1"), (&many[..1], "250")]),
+    ] {
+        let mut person = Sender::connect(house.port("submission"), "EHLO client.example").await.unwrap();
+        person.log_in(&format!("{name}@example.org")).await.unwrap();
+        for (recipients, expected) in attempts {
+            let reply = person.send(&format!("{name}@example.org"), recipients, MESSAGE).await.unwrap();
+            assert!(reply.starts_with(expected), "{name}: {reply}");
+        }
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn who_guesses_addresses_gets_no_answers() {
+    let house = house("[limits]\nunknown_recipients_per_hour = 2\n").await;
+    let mut sender = Sender::connect(house.port("smtp"), "EHLO client.example").await.unwrap();
+    assert!(sender.say("MAIL FROM:<a@elsewhere.example>").await.unwrap().starts_with("250"));
+    assert!(sender.say("RCPT TO:<joan@example.org>").await.unwrap().starts_with("550 5.1.1"));
+    // The answer to this one is held back for long, and is not waited for.
+    sender.write(b"RCPT TO:<jean@example.org>\r\n").await.unwrap();
+    let mut other = Sender::connect(house.port("smtp"), "EHLO client.example").await.unwrap();
+    loop {
+        assert!(other.say("MAIL FROM:<a@elsewhere.example>").await.unwrap().starts_with("250"));
+        let reply = other.say("RCPT TO:<jane@example.org>").await.unwrap();
+        if reply.starts_with("451 4.7.1") {
+            break;
+        }
+        // The first one's question is still on its way.
+        assert!(reply.starts_with("250"), "{reply}");
+        assert!(other.say("RSET").await.unwrap().starts_with("250"));
+    }
+    house.close().await;
+}

@@ -1,5 +1,6 @@
 //! A sender of mail.
 
+use super::running::PASSWORD;
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -30,6 +31,14 @@ impl Sender {
 
     pub async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(octets).await
+    }
+
+    /// By PLAIN, without TLS: for a server that lets this machine do so.
+    pub async fn log_in(&mut self, name: &str) -> io::Result<()> {
+        let message = posthouse::auth::encode(format!("\0{name}\0{PASSWORD}").as_bytes());
+        let reply = self.say(&format!("AUTH PLAIN {message}")).await?;
+        assert!(reply.starts_with("235"), "{reply}");
+        Ok(())
     }
 
     /// A command, and the last line of the reply to it.
