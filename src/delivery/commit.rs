@@ -1,11 +1,11 @@
 //! From a plan to the one transaction that does it.
 
-use super::StoredMessage;
 use super::explain::Explanation;
 use super::mail::{Answers, Mail, Origin};
 use super::marks::Marks;
-use super::own_mail::{self, Failure, House};
+use super::own_mail::{self, House};
 use super::plan::{DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
+use super::planned::{StoredMessage, body_of, with_return_path};
 use crate::directory::Snapshot;
 use crate::filter::{Content, Filing as CopyFiling};
 use crate::store::{
@@ -60,7 +60,7 @@ impl Bodies<'_> {
             return Ok(BodyChoice::New(*place));
         }
         // Scripts may put fields above Return-Path or take it away; what is sent leaves out that first field.
-        self.new.push(super::body_of(&super::with_return_path(self.sender, octets).octets)?);
+        self.new.push(body_of(&with_return_path(self.sender, octets).octets)?);
         let place = self.new.len() - 1;
         self.edited.push((Arc::clone(octets), place));
         Ok(BodyChoice::New(place))
@@ -181,7 +181,7 @@ fn copy_of(
     bodies: &mut Vec<NewBody>,
 ) -> Result<Option<Filing>, StoreError> {
     let (Some(account), Some(copy)) = (visit.account, copy) else { return Ok(None) };
-    bodies.push(super::body_of(message)?);
+    bodies.push(body_of(message)?);
     let body = BodyChoice::New(bodies.len() - 1);
     let place = match copy.create.and_then(|create| create.special_use) {
         Some(usage) => FilingPlace::Special(usage, copy.mailbox.clone()),
@@ -245,22 +245,9 @@ fn send(facts: &Facts<'_>, visit: &Visit, outgoing: &Outgoing, cause: String) ->
     }
 }
 
-/// One report for all recipients of which the sender must hear what no reply can tell: that they were refused while others
-/// were not, or that they are taken and not everybody they lead to has got a copy. The report names addresses as the sender
-/// wrote them: whom they lead to is not his business.
+/// One report for all recipients that need one.
 fn bounce(plan: &Plan, facts: &Facts<'_>) -> Option<OwnMail> {
-    let mut failed: Vec<(&Recipient, Failure<'_>)> = Vec::new();
-    let is_accepted = plan.recipients.contains(&Fate::Accepted);
-    for (index, (recipient, fate)) in facts.mail.envelope.recipients.iter().zip(&plan.recipients).enumerate() {
-        if *fate == Fate::Accepted {
-            failed.extend(plan.missed(index).map(|why| (recipient, Failure::Missed(why))));
-        } else if facts.answers == Answers::One && is_accepted {
-            failed.push((recipient, Failure::Refused(fate)));
-        }
-    }
-    if failed.is_empty() {
-        return None;
-    }
+    let failed = own_mail::failures(plan, facts.mail, facts.answers);
     // The number keeps its identifier apart from those of the answers.
     let (to, message) = own_mail::bounce(&facts.house, usize::from(u16::MAX), facts.mail, facts.message, &failed)?;
     let cause = "refused while others accepted".to_owned();
@@ -270,7 +257,7 @@ fn bounce(plan: &Plan, facts: &Facts<'_>) -> Option<OwnMail> {
 /// What the ledger keeps of the whole delivery.
 fn received(plan: &Plan, facts: &Facts<'_>) -> Result<LedgerEntry, StoreError> {
     let recipients = facts.mail.envelope.recipients.iter().map(|recipient| recipient.address.to_string());
-    let explanation = Explanation::of(plan, recipients.clone());
+    let explanation = Explanation::of(plan, facts.mail, facts.answers);
     let mut addresses: Vec<String> = recipients.map(|address| address.to_lowercase()).collect();
     addresses.extend(plan.visits.iter().map(|visit| visit.address.to_string()));
     addresses.extend(facts.mail.envelope.sender.as_ref().map(|sender| sender.canonical().to_string()));
@@ -290,7 +277,7 @@ fn received(plan: &Plan, facts: &Facts<'_>) -> Result<LedgerEntry, StoreError> {
         "plan": explanation,
     });
     Ok(LedgerEntry {
-        event: "received".to_owned(),
+        event: if plan.recipients.contains(&Fate::Accepted) { "received" } else { "refused" }.to_owned(),
         session: facts.mail.session.clone(),
         message_id: facts.message_id.clone(),
         sender: facts.mail.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default(),

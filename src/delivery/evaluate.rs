@@ -8,7 +8,7 @@
 use super::mail::{Mail, Origin};
 use super::marks::Marks;
 use super::outward;
-use super::plan::{Deed, DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
+use super::plan::{Deed, DeedKind, Fate, Kept, Outgoing, OutgoingKind, Plan, Visit};
 use super::shelf::Shelf;
 use crate::directory::{Local, Resolution, Snapshot};
 use crate::filter::{self, Action, ActionKind, Cause, Content, KeepReason, Limits, ScriptKind, ScriptName};
@@ -101,7 +101,7 @@ pub(super) fn evaluate(world: &World<'_>, mail: &Mail, message: &[u8], structure
         answered: HashSet::new(),
         waiting: VecDeque::new(),
         passed: world.marks.in_message(message),
-        stays: outward::refusal(message),
+        stays: outward::refusal(mail, message),
     };
     for (index, recipient) in mail.envelope.recipients.iter().enumerate() {
         evaluation.plan.recipients.push(Fate::Accepted);
@@ -140,8 +140,28 @@ impl Evaluation<'_> {
             self.follow(next);
         }
         self.plan.arrivals[index] = Some(arrival);
+        self.keep_what_stays(arrival);
         self.break_circles(arrival);
         self.plan.judge(index)
+    }
+
+    /// Whose redirection may not pass a message on, and who has a mailbox, keeps it there.
+    fn keep_what_stays(&mut self, arrival: usize) {
+        if self.stays.is_none() {
+            return;
+        }
+        for visit in self.plan.reached_from(arrival) {
+            let Visit { account: Some(account), deeds, .. } = &self.plan.visits[visit] else { continue };
+            let stayed = |deed: &&Deed| matches!(deed.kind, DeedKind::Refused { why: Fate::NotForwarded(_), .. });
+            let is_filed = |deed: &Deed| matches!(deed.kind, DeedKind::File { .. } | DeedKind::FiledAlready { .. });
+            if deeds.iter().any(is_filed) {
+                continue;
+            }
+            let (account, Some(deed)) = (*account, deeds.iter().find(stayed).cloned()) else { continue };
+            let inbox = FilingPlace::Named(MailboxName::inbox());
+            let kind = self.file_for(account, inbox, Vec::new(), Some(Kept::NotForwarded));
+            self.plan.visits[visit].deeds.push(Deed { kind, ..deed });
+        }
     }
 
     /// A recipient that no script of ours speaks for.
@@ -285,7 +305,7 @@ impl Evaluation<'_> {
     ) -> DeedKind {
         match kind {
             ActionKind::Keep { flags, why } => {
-                self.file(local, FilingPlace::Named(MailboxName::inbox()), flags, Some(why))
+                self.file(local, FilingPlace::Named(MailboxName::inbox()), flags, Some(Kept::ByScript(why)))
             }
             ActionKind::FileInto { mailbox, create, flags } => {
                 let place = match create.and_then(|create| create.special_use) {
@@ -336,23 +356,18 @@ impl Evaluation<'_> {
         DeedKind::Follow { to: to.clone(), visit: PENDING, again: false }
     }
 
-    fn file(&mut self, local: &Local, place: FilingPlace, flags: Vec<String>, kept: Option<KeepReason>) -> DeedKind {
+    fn file(&mut self, local: &Local, place: FilingPlace, flags: Vec<String>, kept: Option<Kept>) -> DeedKind {
         match local.account() {
             Some(account) => self.file_for(account, place, flags, kept),
             None => {
-                let why = if kept == Some(KeepReason::Failure) { Fate::RulesFailed } else { Fate::NoMailbox };
+                let why =
+                    if kept == Some(Kept::ByScript(KeepReason::Failure)) { Fate::RulesFailed } else { Fate::NoMailbox };
                 DeedKind::Refused { to: local.address().clone(), why }
             }
         }
     }
 
-    fn file_for(
-        &mut self,
-        account: AccountId,
-        place: FilingPlace,
-        flags: Vec<String>,
-        kept: Option<KeepReason>,
-    ) -> DeedKind {
+    fn file_for(&mut self, account: AccountId, place: FilingPlace, flags: Vec<String>, kept: Option<Kept>) -> DeedKind {
         let key = match &place {
             FilingPlace::Mailbox(id) => id.to_string(),
             FilingPlace::Named(name) | FilingPlace::Special(_, name) => name.to_string(),
@@ -401,7 +416,7 @@ impl Evaluation<'_> {
                 None => DeedKind::Refused { to: self.plan.visits[visit].address.clone(), why: Fate::Loop },
                 Some(account) => {
                     let inbox = FilingPlace::Named(MailboxName::inbox());
-                    self.file_for(account, inbox, Vec::new(), Some(KeepReason::RedirectedHere))
+                    self.file_for(account, inbox, Vec::new(), Some(Kept::Circling))
                 }
             };
             self.plan.visits[visit].deeds.push(Deed { kind, ..deed });

@@ -1,6 +1,8 @@
 //! A plan in words and as data: what `explain` prints, and what the ledger keeps of a delivery.
 
-use super::plan::{Deed, DeedKind, Fate, OutgoingKind, Plan, Visit};
+use super::mail::{Answers, Mail};
+use super::own_mail;
+use super::plan::{Deed, DeedKind, Fate, Kept, OutgoingKind, Plan, Visit};
 use crate::filter::{Automatic, Cause, KeepReason, ReplyBody, ScriptKind};
 use crate::store::FilingPlace;
 
@@ -10,6 +12,16 @@ pub struct Explanation {
     pub recipients: Vec<RecipientOutcome>,
     /// The addresses the message comes to, in order.
     pub path: Vec<Stop>,
+    /// What the sender is told by a mail, because the reply to his server can't tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Report {
+    pub to: String,
+    /// The recipients that were refused, or not served in full.
+    pub about: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -35,6 +47,8 @@ pub struct Stop {
     pub from_line: Option<u32>,
     /// The version of the script that ran; 0: none did.
     pub version: u32,
+    /// False: all recipients that lead here are refused, and nothing of it is done.
+    pub done: bool,
     pub actions: Vec<ActionLine>,
     /// What was not answered or told, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,6 +69,9 @@ pub struct ActionLine {
     /// In words: why, or what is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Of an answer or a notification: the mailbox that gets a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<String>,
     /// Whether the script changed the message before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub edited: bool,
@@ -88,9 +105,16 @@ pub struct SuppressedLine {
 }
 
 impl Explanation {
-    pub(super) fn of(plan: &Plan, recipients: impl Iterator<Item = String>) -> Self {
-        let recipients = recipients.zip(&plan.recipients).map(|(address, fate)| outcome(address, fate)).collect();
-        Self { recipients, path: plan.visits.iter().map(|visit| stop(plan, visit)).collect() }
+    pub(super) fn of(plan: &Plan, mail: &Mail, answers: Answers) -> Self {
+        let recipients = mail.envelope.recipients.iter().zip(&plan.recipients);
+        let failed = own_mail::failures(plan, mail, answers);
+        let about: Vec<String> = failed.iter().map(|(recipient, _)| recipient.address.to_string()).collect();
+        let sender = mail.envelope.sender.as_ref().filter(|_| !about.is_empty());
+        Self {
+            recipients: recipients.map(|(recipient, fate)| outcome(recipient.address.to_string(), fate)).collect(),
+            path: plan.visits.iter().zip(plan.done()).map(|(visit, done)| Stop { done, ..stop(plan, visit) }).collect(),
+            report: sender.map(|sender| Report { to: sender.to_string(), about }),
+        }
     }
 
     /// For people, a line each.
@@ -109,6 +133,9 @@ impl Explanation {
             let why = recipient.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             lines.push(format!("{} is {}{why}", recipient.address, recipient.outcome));
         }
+        if let Some(Report { to, about }) = &self.report {
+            lines.push(format!("{to} is sent a report about {}", about.join(", ")));
+        }
         lines
     }
 }
@@ -126,6 +153,9 @@ fn heading(stop: &Stop) -> String {
     }
     if stop.version > 0 {
         text.push_str(&format!(" (script version {})", stop.version));
+    }
+    if !stop.done {
+        text.push_str(": the message is refused, so nothing of this is done");
     }
     text
 }
@@ -151,6 +181,9 @@ impl ActionLine {
         }
         if let Some(detail) = &self.detail {
             text.push_str(&format!(": {detail}"));
+        }
+        if let Some(copy) = &self.copy {
+            text.push_str(&format!(", with a copy in {copy}"));
         }
         text.push_str(&self.because.words());
         text
@@ -209,7 +242,7 @@ pub(super) fn reason(fate: &Fate) -> Option<String> {
         Fate::Loop => "the message has been here before: it goes in circles".to_owned(),
         Fate::TooFar => "the address leads to too many others".to_owned(),
         Fate::NotOurs => "the address is not hosted here".to_owned(),
-        Fate::Rejected(reason) => reason.to_string(),
+        Fate::Rejected(reason) | Fate::NotForwarded(reason) => reason.to_string(),
     })
 }
 
@@ -223,6 +256,7 @@ fn stop(plan: &Plan, visit: &Visit) -> Stop {
         from_line: from.as_ref().map(|(_, line)| *line),
         from: from.map(|(address, _)| address),
         version: visit.version,
+        done: true,
         actions: visit.deeds.iter().map(|deed| line(plan, visit, deed)).collect(),
         suppressed: visit
             .suppressed
@@ -246,6 +280,7 @@ fn line(plan: &Plan, visit: &Visit, deed: &Deed) -> ActionLine {
         target: None,
         flags: Vec::new(),
         detail: None,
+        copy: None,
         edited: deed.content != crate::filter::Content::Original,
         because: Because::of(&deed.cause, visit),
     };
@@ -255,7 +290,7 @@ fn line(plan: &Plan, visit: &Visit, deed: &Deed) -> ActionLine {
             said.target = Some(place_name(place));
             said.flags.clone_from(flags);
             said.detail = kept.and_then(kept_why).map(str::to_owned);
-            if *kept == Some(KeepReason::Implicit) {
+            if *kept == Some(Kept::ByScript(KeepReason::Implicit)) {
                 // Where the script ended is no reason.
                 (said.because.line, said.because.section) = (0, None);
             }
@@ -297,12 +332,15 @@ fn line(plan: &Plan, visit: &Visit, deed: &Deed) -> ActionLine {
                 ReplyBody::Text(text) | ReplyBody::Mime(text) => text.lines().next().unwrap_or(""),
             };
             said.detail = Some(format!("from {}, “{}”, {text}", reply.from, reply.subject));
+            said.copy = reply.fcc.as_ref().filter(|_| visit.account.is_some()).map(|copy| copy.mailbox.to_string());
         }
         DeedKind::Notify(notification) => {
             said.action = "notify".to_owned();
-            let to: Vec<String> = notification.to.iter().map(ToString::to_string).collect();
-            said.target = Some(to.join(", "));
+            let all = notification.to.iter().chain(&notification.cc).chain(&notification.bcc);
+            said.target = Some(all.map(ToString::to_string).collect::<Vec<_>>().join(", "));
             said.detail = Some(notification.subject.clone());
+            said.copy =
+                notification.fcc.as_ref().filter(|_| visit.account.is_some()).map(|copy| copy.mailbox.to_string());
         }
     }
     said
@@ -316,13 +354,15 @@ fn place_name(place: &FilingPlace) -> String {
     }
 }
 
-/// Why a script kept what it did not file; nothing for the plain case.
-fn kept_why(why: KeepReason) -> Option<&'static str> {
+/// Why it is kept where no script has filed it; nothing for the plain case.
+fn kept_why(why: Kept) -> Option<&'static str> {
     match why {
-        KeepReason::Explicit => None,
-        KeepReason::Implicit => Some("no rule says otherwise"),
-        KeepReason::Failure => Some("the script failed, and nothing is lost by it"),
-        KeepReason::NoSuchMailbox => Some("the mailbox the script names does not exist"),
-        KeepReason::RedirectedHere => Some("the script's redirection leads back to this very address"),
+        Kept::ByScript(KeepReason::Explicit) => None,
+        Kept::ByScript(KeepReason::Implicit) => Some("no rule says otherwise"),
+        Kept::ByScript(KeepReason::Failure) => Some("the script failed, and nothing is lost by it"),
+        Kept::ByScript(KeepReason::NoSuchMailbox) => Some("the mailbox the script names does not exist"),
+        Kept::ByScript(KeepReason::RedirectedHere) => Some("the script redirects to this very address"),
+        Kept::Circling => Some("the script's redirection leads back here, and to nobody else"),
+        Kept::NotForwarded => Some("it may not be sent on, so its owner keeps it"),
     }
 }

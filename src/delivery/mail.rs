@@ -15,6 +15,8 @@ pub struct Mail {
     pub session: String,
     /// What `policy` found, for the ledger: `spf=pass dkim=none dmarc=none`.
     pub verdicts: String,
+    /// Why it may not be passed on to strangers, if it may not: what would come of it there, in words.
+    pub not_forwarded: Option<String>,
 }
 
 /// Who brought it, which decides what it may do.

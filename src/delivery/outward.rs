@@ -1,17 +1,25 @@
 //! What may leave the house at all, whatever scripts and switches say.
 
+use super::mail::Mail;
 use super::plan::Fate;
 use crate::message::HeaderFields;
 use crate::types::limits::RECEIVED_HEADERS_OUTWARD_MAX;
 
 /// Why a message is not passed on to strangers: it is spam, or it goes in circles. The scripts of addresses ask the same
 /// before they redirect; an alias's owner outside, a catch-all outside and scripts by hand come here without asking.
-pub(super) fn refusal(message: &[u8]) -> Option<Fate> {
+pub(super) fn refusal(mail: &Mail, message: &[u8]) -> Option<Fate> {
+    if let Some(reason) = &mail.not_forwarded {
+        return Some(Fate::NotForwarded(format!("The message can't be forwarded: {reason}").into()));
+    }
+    in_message(message)
+}
+
+fn in_message(message: &[u8]) -> Option<Fate> {
     let mut servers = 0;
     for field in HeaderFields::new(message) {
         if field.is("X-Spam-Status") && is_yes(field.value()) {
             let reason = "The message was judged spam, and this address does not forward spam.";
-            return Some(Fate::Rejected(reason.into()));
+            return Some(Fate::NotForwarded(reason.into()));
         }
         servers += usize::from(field.is("Received"));
     }
@@ -30,13 +38,13 @@ mod tests {
     #[test]
     fn spam_and_circling_mail_stays() {
         let check = |header: &str, expected: Option<&str>| {
-            let refused = refusal(format!("{header}Subject: x\r\n\r\nX-Spam-Status: Yes\r\n").as_bytes());
+            let refused = in_message(format!("{header}Subject: x\r\n\r\nX-Spam-Status: Yes\r\n").as_bytes());
             assert_eq!(refused.map(|fate| format!("{fate:?}")).as_deref().map(|fate| &fate[..4]), expected, "{header}");
         };
         check("", None);
-        check("X-Spam-Status: yes, score=7\r\n", Some("Reje"));
+        check("X-Spam-Status: yes, score=7\r\n", Some("NotF"));
         check("X-Spam-Status: No, tests=Yes\r\n", None);
-        check("X-Spam-Status:\r\n Yes\r\n", Some("Reje"));
+        check("X-Spam-Status:\r\n Yes\r\n", Some("NotF"));
         check(&"Received: by x\r\n".repeat(RECEIVED_HEADERS_OUTWARD_MAX - 1), None);
         check(&"Received: by x\r\n".repeat(RECEIVED_HEADERS_OUTWARD_MAX), Some("Loop"));
     }

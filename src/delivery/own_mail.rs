@@ -1,7 +1,7 @@
 //! Mail the house writes because of a message: answers, notifications, bounces.
 
-use super::mail::Mail;
-use super::plan::Fate;
+use super::mail::{Answers, Mail};
+use super::plan::{Fate, Plan};
 use crate::filter::{Importance, Notification, Reply, ReplyBody};
 use crate::message::{
     Action, AutoReply, DeliveryReport, NewField, Notice, RecipientReport, Returned, Stamp, new_message_id,
@@ -93,8 +93,30 @@ impl Failure<'_> {
     }
 }
 
-/// A delivery report for recipients that were refused, or not served in full, after the message was taken (RFC 5429
-/// section 2.1.2, RFC 3464). `None` where none may be sent: the sender is null (RFC 3834 section 2), or asked for none.
+/// The recipients of which the sender must hear what no reply can tell: that they were refused while others were not, or
+/// that they are taken and not everybody they lead to has got a copy. None where no report may be sent: to the null sender
+/// (RFC 3834 section 2), or to one who asked for none.
+pub(super) fn failures<'p>(plan: &'p Plan, mail: &'p Mail, answers: Answers) -> Vec<(&'p Recipient, Failure<'p>)> {
+    let mut failed = Vec::new();
+    if mail.envelope.sender.is_none() {
+        return failed;
+    }
+    let is_accepted = plan.recipients.contains(&Fate::Accepted);
+    for (index, (recipient, fate)) in mail.envelope.recipients.iter().zip(&plan.recipients).enumerate() {
+        if !recipient.notify.wants_failure() {
+            continue;
+        }
+        if *fate == Fate::Accepted {
+            failed.extend(plan.missed(index).map(|why| (recipient, Failure::Missed(why))));
+        } else if answers == Answers::One && is_accepted {
+            failed.push((recipient, Failure::Refused(fate)));
+        }
+    }
+    failed
+}
+
+/// A delivery report (RFC 5429 section 2.1.2, RFC 3464). It names addresses as the sender wrote them: whom they lead to is
+/// not his business.
 pub(super) fn bounce(
     house: &House<'_>,
     number: usize,
@@ -102,12 +124,8 @@ pub(super) fn bounce(
     message: &[u8],
     failed: &[(&Recipient, Failure<'_>)],
 ) -> Option<(Address, Vec<u8>)> {
-    let to = mail.envelope.sender.clone()?;
-    let failed: Vec<_> = failed.iter().filter(|(recipient, _)| recipient.notify.wants_failure()).collect();
-    if failed.is_empty() {
-        return None;
-    }
-    let text = words(&failed);
+    let to = mail.envelope.sender.clone().filter(|_| !failed.is_empty())?;
+    let text = words(failed);
     let diagnostics: Vec<String> = failed.iter().map(|(_, failure)| failure.reason()).collect();
     let reports: Vec<RecipientReport<'_>> = failed
         .iter()
@@ -146,7 +164,7 @@ pub(super) fn bounce(
     Some((to, message))
 }
 
-fn words(failed: &[&(&Recipient, Failure<'_>)]) -> String {
+fn words(failed: &[(&Recipient, Failure<'_>)]) -> String {
     let mut text = "Your message was delivered, but not to everybody:\n\n".to_owned();
     for (recipient, failure) in failed {
         text.push_str(&format!("{}\n    {}\n\n", recipient.address, failure.reason().trim()));
@@ -166,7 +184,7 @@ pub(super) fn status(fate: &Fate) -> &'static str {
         Fate::OverQuota => "4.2.2",
         Fate::Loop => "5.4.6",
         Fate::TooFar => "5.4.6",
-        Fate::NotOurs => "5.7.1",
+        Fate::NotOurs | Fate::NotForwarded(_) => "5.7.1",
         Fate::Rejected(_) => "5.7.1",
     }
 }

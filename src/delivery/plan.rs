@@ -1,12 +1,14 @@
 //! What a message will do, decided in full before anything is done: the addresses it came by, what each one's script
 //! wants, and what is said to whoever brought it.
 
+use super::planned::with_return_path;
 use crate::filter::{
-    Automatic, Cause, Content, DuplicateEntry, KeepReason, Notification, Reply, ScriptError, Suppressed,
+    Automatic, Cause, Content, DuplicateEntry, KeepReason, Notification, Reply, ScriptError, Suppressed, Suppression,
 };
 use crate::rules::SectionLines;
 use crate::store::FilingPlace;
 use crate::types::{AccountId, Address, DsnReturn, Notify, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One message, all its recipients.
@@ -71,8 +73,8 @@ pub enum DeedKind {
     File {
         place: FilingPlace,
         flags: Vec<String>,
-        /// Set if the script did not name the mailbox.
-        kept: Option<KeepReason>,
+        /// Set if no script has named the mailbox.
+        kept: Option<Kept>,
     },
     /// Another filing has the message there already.
     FiledAlready {
@@ -110,6 +112,16 @@ impl DeedKind {
     fn delivers(&self) -> bool {
         matches!(self, Self::File { .. } | Self::FiledAlready { .. } | Self::Send(_) | Self::SentAlready { .. })
     }
+}
+
+/// Why a message goes where no script has filed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    ByScript(KeepReason),
+    /// It would have gone round and round between addresses of ours.
+    Circling,
+    /// Its redirection may not pass it on to strangers.
+    NotForwarded,
 }
 
 /// A redirection, or a handover to a split domain's other server.
@@ -154,6 +166,8 @@ pub enum Fate {
     TooFar,
     /// Relaying for strangers: nobody asked for it with authority.
     NotOurs,
+    /// It may not be passed on to where the address leads, for this reason.
+    NotForwarded(Arc<str>),
     /// The address's script says so (RFC 5429); the text is its owner's.
     Rejected(Arc<str>),
 }
@@ -168,7 +182,7 @@ impl Fate {
     fn outranks(&self, other: &Self) -> bool {
         let rank = |fate: &Self| match fate {
             fate if fate.is_temporary() => 0,
-            Self::Rejected(_) => 1,
+            Self::Rejected(_) | Self::NotForwarded(_) => 1,
             _ => 2,
         };
         rank(self) < rank(other)
@@ -246,9 +260,53 @@ impl Plan {
             DeedKind::Refused { why, .. } => Some(why),
             _ => None,
         });
-        whys.into_iter().find(|why| {
-            matches!(why, Fate::Unknown | Fate::OverQuota | Fate::TooFar | Fate::RulesFailed | Fate::NoMailbox)
-        })
+        whys.into_iter().find(|why| matches!(why, Fate::Unknown | Fate::OverQuota | Fate::TooFar))
+    }
+
+    /// Octets that each account needs room for, of a message that is this long.
+    pub(super) fn needs(&self, sender: Option<&Address>, message_octets: u64) -> BTreeMap<AccountId, u64> {
+        let mut needs = BTreeMap::new();
+        for (visit, _) in self.visits.iter().zip(self.done()).filter(|(_, done)| *done) {
+            for deed in visit.deeds.iter().filter(|deed| matches!(deed.kind, DeedKind::File { .. })) {
+                let octets = match &deed.content {
+                    Content::Original => message_octets,
+                    Content::Edited(octets) => with_return_path(sender, octets).octets.len() as u64,
+                };
+                if let Some(account) = visit.account {
+                    *needs.entry(account).or_insert(0) += octets;
+                }
+            }
+        }
+        needs
+    }
+
+    /// Takes an account that has no room out of the plan. Returns whether it was in it.
+    pub(super) fn leave_out(&mut self, account: AccountId) -> bool {
+        let mut found = false;
+        for visit in self.visits.iter_mut().filter(|visit| visit.account == Some(account)) {
+            for deed in &mut visit.deeds {
+                if matches!(deed.kind, DeedKind::File { .. } | DeedKind::FiledAlready { .. }) {
+                    deed.kind = DeedKind::Refused { to: visit.address.clone(), why: Fate::OverQuota };
+                    found = true;
+                }
+            }
+            // Nobody says that he will read what he has not got.
+            let suppressed = &mut visit.suppressed;
+            visit.deeds.retain(|deed| {
+                let is_reply = found && matches!(deed.kind, DeedKind::Reply(_));
+                if is_reply {
+                    let (what, reason) = (Automatic::Reply, Suppression::MessageRefused);
+                    suppressed.push(Suppressed { what, reason, cause: deed.cause.clone() });
+                }
+                !is_reply
+            });
+        }
+        for recipient in 0..self.recipients.len() {
+            if self.recipients[recipient] == Fate::Accepted {
+                self.recipients[recipient] = self.judge(recipient);
+            }
+        }
+        found
     }
 
     /// Visits behind this one that pass the message on in circles, and nowhere else: neither kept, sent nor refused by any

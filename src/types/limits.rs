@@ -147,6 +147,8 @@ pub const SMTP_IDLE_SECONDS: u64 = 300;
 pub const IMAP_IDLE_SECONDS: u64 = 1860;
 /// Silence after which a ManageSieve session ends (RFC 5804 section 1.2 asks for 30 minutes at least).
 pub const MANAGESIEVE_IDLE_SECONDS: u64 = 1860;
+/// The same before login.
+pub const IMAP_BEFORE_LOGIN_SECONDS: u64 = 180;
 /// How long a TLS handshake may take.
 pub const TLS_HANDSHAKE_SECONDS: u64 = 30;
 /// How long a peer may leave what we write unread.
@@ -188,6 +190,10 @@ pub const IMAP_SEARCH_KEYS_MAX: usize = 2000;
 pub const IMAP_LIST_ELEMENTS_MAX: usize = 1000;
 /// Messages of one MULTIAPPEND, which is one transaction.
 pub const IMAP_APPEND_MESSAGES_MAX: usize = 500;
+/// Messages of a FETCH whose entries are copied at a time: some 70 octets each.
+pub const FETCH_BLOCK_MESSAGES: usize = 8192;
+/// Seconds between two signs of life to a client that waits: less than the patience of what may stand between.
+pub const IMAP_KEEPALIVE_SECONDS: u64 = 240;
 /// Commands refused in a row, before a session ends.
 pub const IMAP_ERRORS_MAX: u32 = 30;
 /// Octets of a password; longer ones only cost time.
@@ -362,3 +368,58 @@ pub const HEADER_OCTETS_READ_MAX: u64 = 8 * 1024 * 1024;
 /// Names of a client's address that are tried, and the time for it.
 pub const CLIENT_NAMES_TRIED_MAX: usize = 3;
 pub const CLIENT_NAME_SECONDS_MAX: u64 = 3;
+/// Days a return path of redirected mail holds: longer than anybody tries to deliver.
+pub const RETURN_PATH_DAYS: i64 = 21;
+/// The pause after the first attempt to deliver a send, doubled with each one up to the longest.
+pub const QUEUE_PAUSE_SECONDS_FIRST: u32 = 5 * 60;
+pub const QUEUE_PAUSE_SECONDS_MAX: u32 = 4 * 60 * 60;
+/// After so long without success a sender hears of the delay, once.
+pub const QUEUE_WARN_SECONDS: i64 = 4 * 60 * 60;
+/// Connections to other servers, in all and to one destination.
+pub const QUEUE_CONNECTIONS_MAX: usize = 200;
+pub const QUEUE_CONNECTIONS_PER_DESTINATION_MAX: usize = 20;
+/// Recipients of one transaction; RFC 5321 section 4.5.3.1.8 has servers take so many.
+pub const QUEUE_RECIPIENTS_MAX: u32 = 100;
+/// Refusals in a row after which a redirection's target is paused.
+pub const QUEUE_REFUSALS_BEFORE_PAUSE: u32 = 10;
+/// Messages a worker takes at a time: few, so that another can take the next.
+pub const QUEUE_MESSAGES_PER_TURN: u32 = 8;
+/// Messages after which a worker lets another destination have its place, if one waits.
+pub const QUEUE_MESSAGES_PER_PLACE: u32 = 100;
+/// Destinations that are known to be due; further ones stay in the store until there is room.
+pub const QUEUE_READY_MAX: usize = 4096;
+/// Sends put off in one write.
+pub const QUEUE_PUT_OFF_MAX: u32 = 500;
+/// How long a connection waits for another message, and how many it carries.
+pub const QUEUE_IDLE_SECONDS: u64 = 5;
+pub const QUEUE_MESSAGES_PER_CONNECTION_MAX: u32 = 1000;
+/// Idle connections.
+pub const QUEUE_IDLE_CONNECTIONS_MAX: usize = 100;
+/// Mail exchangers of a domain that are looked at, addresses of each, and addresses tried in one attempt.
+pub const MX_HOSTS_MAX: usize = 20;
+pub const MX_ADDRESSES_PER_HOST_MAX: usize = 6;
+pub const MX_ADDRESSES_TRIED_MAX: usize = 10;
+/// Octets of a message that are returned with a report about it; of a larger one only the header is.
+pub const REPORT_RETURNED_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of messages that are whole in memory at a time, to be converted for servers that need it.
+pub const QUEUE_CONVERSIONS_CONCURRENT: usize = 2;
+/// Octets of a domain's policy about its mail servers (RFC 8461 section 3.2 leaves the bound to us), and servers in it.
+pub const POLICY_OCTETS_MAX: usize = 64 * 1024;
+pub const POLICY_SERVERS_MAX: usize = 200;
+/// The longest time one is remembered: about a year (RFC 8461 section 3.2).
+pub const POLICY_AGE_SECONDS_MAX: i64 = 31_557_600;
+/// How long nobody asks again for one that could not be fetched, how many such domains are remembered, and how long a
+/// fetch may take (RFC 8461 section 3.3).
+pub const POLICY_RETRY_SECONDS: i64 = 300;
+pub const POLICY_FETCHES_FAILED_MAX: usize = 1000;
+pub const POLICY_FETCH_SECONDS: u64 = 60;
+/// Lines of an HTTP answer's header, and octets of one.
+pub const HTTP_HEADER_LINES_MAX: usize = 100;
+pub const HTTP_LINE_OCTETS_MAX: usize = 8 * 1024;
+/// Connections to a destination that has not shown yet that it takes more.
+pub const QUEUE_CONNECTIONS_FIRST: usize = 5;
+/// How long a relay that many destinations share is left alone after it did not let us in.
+pub const QUEUE_RELAY_DOWN_SECONDS: i64 = 60;
+/// How long the queue waits after the store has failed it, and at most before it looks whether something is due.
+pub const QUEUE_TROUBLE_SECONDS: i64 = 10;
+pub const QUEUE_LOOK_SECONDS_MAX: u64 = 300;

@@ -184,6 +184,7 @@ impl Session {
             remote_host: None,
             session,
             verdicts: standing::in_words(&assessment),
+            not_forwarded: assessment.forwarding_admission().err().map(|why| why.to_string()),
         };
         self.hand_over(mail, letter).await
     }

@@ -25,7 +25,7 @@ fn verdict(fate: &Fate) -> Verdict {
         Fate::Loop => Cause::Looping,
         Fate::TooFar => Cause::TooManyTargets,
         Fate::NotOurs => Cause::RelayDenied,
-        Fate::Rejected(reason) => {
+        Fate::Rejected(reason) | Fate::NotForwarded(reason) => {
             return Err(Refusal { cause: Cause::RejectedByRecipient, text: Some(reason.as_ref().into()) });
         }
     };
@@ -68,6 +68,7 @@ fn word(fate: &Fate) -> &'static str {
         Fate::Loop => "looping",
         Fate::TooFar => "to too many",
         Fate::NotOurs => "not ours",
+        Fate::NotForwarded(_) => "not forwarded",
         Fate::Rejected(_) => "rejected",
     }
 }

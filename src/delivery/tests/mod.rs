@@ -1,0 +1,8 @@
+//! Deliveries into a real store: what a plan promises is what is there.
+
+mod corners;
+mod explained;
+mod first;
+mod generated;
+mod house;
+mod masks;
