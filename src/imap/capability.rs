@@ -4,10 +4,29 @@ use super::session::Session;
 use crate::auth::Mechanism;
 
 /// In every state. Clients decide by some of these how to log in, so they can't wait until after it.
-const ALWAYS: &[&str] = &["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
+const ALWAYS: &[&str] = &["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE", "IDLE"];
 
 /// After login only: a stranger need not know what software this is, and the list is sent again with the OK.
-const AFTER_LOGIN: &[&str] = &["NAMESPACE", "UNAUTHENTICATE"];
+const AFTER_LOGIN: &[&str] = &[
+    "NAMESPACE",
+    "UNAUTHENTICATE",
+    "UIDPLUS",
+    "MOVE",
+    "UNSELECT",
+    "CHILDREN",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "CONDSTORE",
+    "QRESYNC",
+    "STATUS=SIZE",
+    "OBJECTID",
+    "SAVEDATE",
+    "PREVIEW",
+    "BINARY",
+    "MULTIAPPEND",
+];
 
 impl Session {
     pub(super) fn capabilities(&self) -> Vec<&'static str> {

@@ -4,11 +4,12 @@
 //! an administrator finds the rest in the log.
 
 use super::framing::{Fatal, Refusal};
-use super::grammar;
+use super::grammar::{self, UrlError};
 use super::replies::{Code, Status};
 use super::view::NumbersError;
 use crate::auth::AuthFailure;
 use crate::mailbox::MailboxError;
+use crate::types::limits::ANNOTATION_OCTETS_MAX;
 use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,34 @@ pub(super) enum Cause {
     Framing(Refusal),
     LoginFirst,
     LoggedInAlready,
+    SelectFirst,
+    /// RFC 7162 section 3.2.5.
+    QResyncFirst,
+    DoneExpected,
+    ReadOnly,
+    UnknownFlag,
+    UnknownUse,
+    /// RFC 4314 section 3.1.
+    UnknownRight,
+    UnknownResource,
+    AnnotationTooLong,
+    TooManyAnnotations,
+    /// RFC 4469 section 5: which URL, and what is wrong with it.
+    BadUrl(String, UrlError),
+    /// The same of one that is well formed and leads nowhere.
+    NothingThere(String),
+    /// RFC 6855 section 4.
+    Utf8First,
+    /// Some of the messages a command named by number are gone; what could be done for the others is done.
+    MessagesGone,
+    /// RFC 3516 section 4.3.
+    UnknownEncoding,
+    NulInMessage,
+    /// Nothing can be said any more: the client is counting octets.
+    WithinReply(MailboxError),
+    Impossible(grammar::Impossible),
+    /// A mailbox that is not there, where the client could help itself by CREATE (RFC 9051 section 7.1).
+    TryCreate,
     /// A literal that was streamed and has no place in the command it came with.
     Unexpected,
     Auth(AuthFailure),
@@ -58,6 +87,28 @@ impl Cause {
             Self::Framing(Refusal::LiteralTooBig | Refusal::BySession) => Answer::no(Code::TooBig, "Literal too big"),
             Self::LoginFirst => Answer::bad("Log in first"),
             Self::LoggedInAlready => Answer::bad("You are logged in already"),
+            Self::SelectFirst => Answer::bad("Select a mailbox first"),
+            Self::QResyncFirst => Answer::bad("ENABLE QRESYNC first"),
+            Self::DoneExpected => Answer::bad("DONE was expected"),
+            Self::ReadOnly => Answer::no(Code::ReadOnly, "The mailbox is open for reading only"),
+            Self::UnknownFlag => Answer::no(Code::Cannot, "No message can have this flag"),
+            Self::UnknownUse => Answer::no(Code::UseAttr, "A mailbox can't be made for this"),
+            Self::UnknownRight => Answer::bad("There is no such right"),
+            Self::UnknownResource => Answer::no(Code::Cannot, "This resource has no limits here"),
+            Self::AnnotationTooLong => {
+                Answer::no(Code::MetadataMaxSize(ANNOTATION_OCTETS_MAX as u64), "The value is too long")
+            }
+            Self::TooManyAnnotations => Answer::no(Code::MetadataTooMany, "There are too many annotations"),
+            Self::BadUrl(url, error) => {
+                Answer { text: error.to_string().into(), ..Answer::no(Code::BadUrl(url.clone()), "") }
+            }
+            Self::NothingThere(url) => Answer::no(Code::BadUrl(url.clone()), "There is nothing at this URL"),
+            Self::Utf8First => Answer::bad("ENABLE UTF8=ACCEPT first"),
+            Self::MessagesGone => Answer::no(Code::ExpungeIssued, "Some of the messages are gone"),
+            Self::UnknownEncoding => Answer::no(Code::UnknownCte, "The encoding of a part is unknown"),
+            Self::NulInMessage => Answer::bad("A message can have NUL only in a literal8"),
+            Self::Impossible(_) => Answer::no(Code::Cannot, "No mailbox can have this name"),
+            Self::TryCreate => Answer::no(Code::TryCreate, "There is no such mailbox"),
             Self::Unexpected => Answer::bad("A literal stands where none can"),
             Self::Auth(failure) => auth_answer(failure),
             Self::LoginCancelled => Answer::bad("Login cancelled"),
@@ -70,14 +121,22 @@ impl Cause {
             Self::Numbers(NumbersError::UidRequired) => {
                 Answer { code: Some(Code::UidRequired), ..Answer::bad("Sequence numbers are off: use UIDs") }
             }
-            Self::Mailbox(error) => mailbox_answer(error),
+            Self::Mailbox(error) | Self::WithinReply(error) => mailbox_answer(error),
+        }
+    }
+
+    /// What went wrong with the mailbox that messages were meant for.
+    pub(super) fn for_target(error: MailboxError) -> Self {
+        match error {
+            MailboxError::NoSuchMailbox => Self::TryCreate,
+            error => Self::Mailbox(error),
         }
     }
 
     /// Whether the log should have it as more than a client's mistake.
     pub(super) fn is_ours(&self) -> bool {
         match self {
-            Self::Mailbox(MailboxError::Store(_) | MailboxError::Spool(_)) => true,
+            Self::Mailbox(MailboxError::Store(_) | MailboxError::Spool(_)) | Self::WithinReply(_) => true,
             Self::Auth(failure) => {
                 matches!(failure, AuthFailure::Store(_) | AuthFailure::System | AuthFailure::Damaged)
             }
@@ -113,8 +172,8 @@ fn mailbox_answer(error: &MailboxError) -> Answer {
         MailboxError::MailboxExists => Answer::no(Code::AlreadyExists, "This mailbox exists already"),
         MailboxError::Impossible => Answer::no(Code::Cannot, "This can't be done with this mailbox"),
         MailboxError::NotPermitted => Answer::no(Code::NoPerm, "You may not do this with this mailbox"),
-        MailboxError::SpecialUseTaken => Answer::no(Code::UseAttr, "Another mailbox has this use"),
-        MailboxError::NoSuchSpecialUse => Answer::no(Code::UseAttr, "There is no such use"),
+        MailboxError::SpecialUseTaken => Answer::no(Code::UseAttr, "Another mailbox is for this already"),
+        MailboxError::NoSuchSpecialUse => Answer::no(Code::Cannot, "There is no such use"),
         MailboxError::NoSuchQuotaRoot => Answer::no(Code::NonExistent, "There is no such quota root"),
         MailboxError::NoSuchIdentifier => Answer::no(Code::Cannot, "Nobody here has this name"),
         MailboxError::OverQuota => Answer::no(Code::OverQuota, "The quota would be exceeded"),
@@ -146,6 +205,12 @@ impl From<AuthFailure> for Cause {
 impl From<MailboxError> for Cause {
     fn from(error: MailboxError) -> Self {
         Self::Mailbox(error)
+    }
+}
+
+impl From<grammar::Impossible> for Cause {
+    fn from(why: grammar::Impossible) -> Self {
+        Self::Impossible(why)
     }
 }
 

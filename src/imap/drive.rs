@@ -1,12 +1,14 @@
 //! Between a connection and a session: moves octets, keeps time. It decides nothing.
 
-use super::framing::{Event, Framer, Refusal, Sizes};
+use super::framing::{Event, Framer, Sizes};
 use super::session::{Link, Services, Session, Step};
 use crate::auth::{ChannelBinding, Peer, Security};
 use crate::net::{Connection, NetError, TlsServer, Transfer};
-use crate::types::limits::OUTPUT_OCTETS_HIGH_WATER;
+use crate::types::limits::{IMAP_KEEPALIVE_SECONDS, OUTPUT_OCTETS_HIGH_WATER};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// Serves the connections of one listener.
 pub struct Driver {
@@ -75,6 +77,9 @@ impl Run<'_> {
                     }
                     let step = self.session.go_on().await;
                     self.framer.resize(self.session.sizes());
+                    if self.session.login.is_some() {
+                        self.connection.timeouts.idle = self.driver.services.idle;
+                    }
                     step
                 }
                 Step::StartTls => self.start_tls().await?,
@@ -107,8 +112,12 @@ impl Run<'_> {
                 Some(Event::Line(line)) => return Ok(self.session.line(line)),
                 Some(Event::Refused { so_far, cause }) => return Ok(self.session.refused(so_far, cause)),
                 Some(Event::Fatal(fatal)) => return Ok(self.session.fatal(fatal)),
-                Some(Event::Announced(_)) => self.framer.refuse_literal(Refusal::LiteralTooBig),
-                Some(Event::Data(_) | Event::DataEnd) => {}
+                Some(Event::Announced(announced)) => match Box::pin(self.session.announced(announced)).await {
+                    Ok(()) => self.framer.stream_literal(),
+                    Err(refusal) => self.framer.refuse_literal(refusal),
+                },
+                Some(Event::Data(octets)) => self.session.uploads.data(octets).await,
+                Some(Event::DataEnd) => self.session.uploads.data_end().await,
                 Some(Event::ContinuationDue) => {
                     self.session.replies.continuation("Go on");
                     self.send().await?;
@@ -126,25 +135,49 @@ impl Run<'_> {
     /// its answers at once.
     async fn receive(&mut self, transfer: &mut Transfer) -> Result<Option<Step>, NetError> {
         self.send().await?;
-        if self.connection.buffered().is_empty() {
-            self.framer.release();
-            let shutdown = self.connection.shutdown().clone();
-            let read = tokio::select! {
-                biased;
-                () = shutdown.requested() => return Ok(Some(self.session.shut_down())),
-                read = self.connection.read_more(transfer) => read,
-            };
-            match read {
-                Ok(()) => {}
-                Err(NetError::Idle | NetError::TooSlow) => return Ok(Some(self.session.timed_out())),
-                Err(error) => return Err(error),
-            }
+        if self.connection.buffered().is_empty()
+            && let Some(step) = self.wait(transfer).await?
+        {
+            return Ok(Some(step));
         }
         let octets = self.connection.buffered();
         self.framer.input().extend_from_slice(octets);
         let count = octets.len();
         self.connection.consume(count);
         Ok(None)
+    }
+
+    /// Until there are octets; whatever happens meanwhile is told to a client that listens.
+    async fn wait(&mut self, transfer: &mut Transfer) -> Result<Option<Step>, NetError> {
+        self.framer.release();
+        self.session.replies.out = Vec::new();
+        let shutdown = self.connection.shutdown().clone();
+        loop {
+            let Self { connection, session, .. } = self;
+            let (listens, idles) = (session.listens(), session.idling);
+            let read = tokio::select! {
+                biased;
+                () = shutdown.requested() => return Ok(Some(session.shut_down())),
+                read = connection.read_more(transfer) => read,
+                () = session.news(), if listens => {
+                    if let Some(step) = session.push().await {
+                        return Ok(Some(step));
+                    }
+                    self.send().await?;
+                    continue;
+                }
+                () = sleep(Duration::from_secs(IMAP_KEEPALIVE_SECONDS)), if idles => {
+                    session.keep_alive();
+                    self.send().await?;
+                    continue;
+                }
+            };
+            return match read {
+                Ok(()) => Ok(None),
+                Err(NetError::Idle | NetError::TooSlow) => Ok(Some(session.timed_out())),
+                Err(error) => Err(error),
+            };
+        }
     }
 
     async fn start_tls(&mut self) -> Result<Step, NetError> {

@@ -9,13 +9,17 @@ mod capability;
 mod cause;
 mod cmd;
 mod drive;
+mod fetching;
 pub mod framing;
 pub mod grammar;
+mod listing;
 pub mod pattern;
 pub mod replies;
+mod selected;
 mod session;
 pub mod sorting;
 pub mod threading;
+mod uploads;
 mod utf7;
 pub mod view;
 

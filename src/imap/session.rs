@@ -11,14 +11,18 @@
 use super::cause::{self, Cause};
 use super::cmd;
 use super::framing::{Fatal, Framed, Refusal, Sizes};
-use super::grammar::{self, Body, Command, Mode, Tag};
+use super::grammar::{self, Addressing, Body, Command, Mode, Tag};
 use super::replies::{Code, Replies, Status, Utf8};
+use super::selected::Selected;
+use super::uploads::Uploads;
+use super::view::{Dialect, Expunges};
 use crate::auth::{Auth, Authenticated, Negotiation, Peer};
 use crate::mailbox::Mailboxes;
 use crate::telemetry::SessionId;
-use crate::types::Clock;
 use crate::types::limits::IMAP_ERRORS_MAX;
+use crate::types::{AccountId, Clock, Domain};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What all sessions share.
 #[derive(Clone)]
@@ -26,6 +30,10 @@ pub struct Services {
     pub auth: Auth,
     pub mailboxes: Mailboxes,
     pub clock: Arc<dyn Clock>,
+    /// By which URLs of clients name this server.
+    pub hostname: Domain,
+    /// Silence after which a session ends that is logged in.
+    pub idle: Duration,
 }
 
 /// What the driver does next.
@@ -85,8 +93,17 @@ pub(super) struct Session {
     pub(super) enabled: Enabled,
     /// A SASL exchange between the client's lines.
     pub(super) negotiation: Option<Negotiation>,
+    pub(super) selected: Option<Box<Selected>>,
+    /// Messages that come in with a command.
+    pub(super) uploads: Uploads,
+    /// Why the literal that is being read past is not wanted.
+    pub(super) refused_upload: Option<(Option<Tag>, Cause)>,
+    /// Between IDLE and DONE.
+    pub(super) idling: bool,
     /// The command that is being done, if it did not end at once.
     pub(super) tag: Option<Tag>,
+    /// What its end may tell.
+    expunges: Expunges,
     next: Option<Next>,
     /// Refused commands in a row.
     errors: u32,
@@ -96,6 +113,13 @@ pub(super) struct Session {
 enum Next {
     Begin(Command),
     Answer(Vec<u8>),
+    Run(Box<Running>),
+}
+
+/// A command that is done in pieces.
+pub(super) enum Running {
+    Fetching(cmd::Fetching),
+    Telling(cmd::Telling),
 }
 
 impl Session {
@@ -108,7 +132,12 @@ impl Session {
             login: None,
             enabled: Enabled::default(),
             negotiation: None,
+            selected: None,
+            uploads: Uploads::default(),
+            refused_upload: None,
+            idling: false,
             tag: None,
+            expunges: Expunges::Deferred,
             next: None,
             errors: 0,
         }
@@ -119,7 +148,7 @@ impl Session {
         self.replies.untagged(Status::Ok, Some(&code), "Mail is here");
     }
 
-    fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> Mode {
         Mode {
             utf8_names: self.enabled.rev2 || self.enabled.utf8_accept,
             charset_refused: self.enabled.utf8_accept && !self.enabled.rev2,
@@ -144,9 +173,13 @@ impl Session {
 
     /// A command that was not kept.
     pub(super) fn refused(&mut self, so_far: &[u8], cause: Refusal) -> Step {
+        if let Some((tag, cause)) = self.refused_upload.take() {
+            return self.refuse(tag.as_ref(), &cause);
+        }
         if let Some(tag) = self.tag.take() {
             // A line that answers a challenge, and is too long for one.
             self.negotiation = None;
+            self.idling = false;
             return self.refuse(Some(&tag), &Cause::Framing(cause));
         }
         self.refuse(grammar::tag_of(so_far).as_ref(), &Cause::Framing(cause))
@@ -164,7 +197,7 @@ impl Session {
         self.bye(Some(&Code::Unavailable), "The server stops, come back soon")
     }
 
-    fn bye(&mut self, code: Option<&Code>, text: &str) -> Step {
+    pub(super) fn bye(&mut self, code: Option<&Code>, text: &str) -> Step {
         self.replies.bye(code, text);
         Step::Close
     }
@@ -176,22 +209,35 @@ impl Session {
 
     /// Does the next piece of what there is to do.
     pub(super) async fn go_on(&mut self) -> Step {
-        match self.next.take() {
+        // Boxed, so that a session that waits does not keep room for the largest of all handlers.
+        let outcome = match self.next.take() {
             Some(Next::Begin(Command { tag, body })) => {
                 self.tag = Some(tag);
-                // Boxed, so that a session that waits does not keep room for the largest of all handlers.
-                let outcome = Box::pin(cmd::begin(self, body)).await;
-                self.end(outcome)
+                self.expunges = expunges_at_the_end(&body);
+                Box::pin(cmd::begin(self, body)).await
             }
-            Some(Next::Answer(line)) => {
-                let outcome = Box::pin(cmd::answer(self, &line)).await;
-                self.end(outcome)
-            }
-            None => Step::Read,
-        }
+            Some(Next::Answer(line)) => Box::pin(cmd::answer(self, &line)).await,
+            Some(Next::Run(running)) => Box::pin(cmd::run(self, *running)).await,
+            None => return Step::Read,
+        };
+        self.end(outcome).await
     }
 
-    fn end(&mut self, outcome: Outcome) -> Step {
+    /// More is to be done, after what there is to say was written.
+    #[allow(clippy::unnecessary_wraps)] // the end of a handler
+    pub(super) fn run(&mut self, running: Running) -> Outcome {
+        self.next = Some(Next::Run(Box::new(running)));
+        Ok(Done::Later(Step::GoOn))
+    }
+
+    async fn end(&mut self, outcome: Outcome) -> Step {
+        if let Ok(Done::Later(step)) = outcome {
+            return step;
+        }
+        self.uploads.clear();
+        if let Some(step) = Box::pin(self.tell_news(self.expunges)).await {
+            return step;
+        }
         let (code, step) = match outcome {
             Ok(Done::Later(step)) => return step,
             Ok(Done::Completed(code)) => (code, Step::Read),
@@ -208,7 +254,31 @@ impl Session {
         step
     }
 
+    /// Whether the client is told things as they happen.
+    pub(super) fn listens(&self) -> bool {
+        self.idling && self.selected.is_some()
+    }
+
+    /// Returns when there is something to tell. May be dropped at any time.
+    pub(super) async fn news(&mut self) {
+        match &mut self.selected {
+            Some(selected) => selected.news().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells it.
+    pub(super) async fn push(&mut self) -> Option<Step> {
+        Box::pin(self.tell_news(Expunges::Allowed)).await
+    }
+
+    /// So that nothing on the way takes the connection for dead.
+    pub(super) fn keep_alive(&mut self) {
+        self.replies.untagged(Status::Ok, None, "Still here");
+    }
+
     pub(super) fn refuse(&mut self, tag: Option<&Tag>, cause: &Cause) -> Step {
+        self.uploads.clear();
         let answer = cause.answer();
         let mut text = answer.text;
         if cause.is_ours() {
@@ -216,6 +286,9 @@ impl Session {
             text = format!("{text} [{}]", self.id).into();
         } else {
             tracing::debug!(session = %self.id, ?cause, "refused");
+        }
+        if matches!(cause, Cause::WithinReply(_)) {
+            return Step::Close;
         }
         match tag {
             Some(tag) => self.replies.tagged(tag.as_str(), answer.status, answer.code.as_ref(), &text),
@@ -233,6 +306,19 @@ impl Session {
         self.replies.utf8 = if self.mode().utf8_names { Utf8::Welcome } else { Utf8::Never };
     }
 
+    /// Whose mail is meant.
+    pub(super) fn viewer(&self) -> Result<AccountId, Cause> {
+        Ok(self.person()?.account())
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match (self.enabled.uid_only, self.enabled.qresync) {
+            (true, _) => Dialect::UidOnly,
+            (false, true) => Dialect::Vanished,
+            (false, false) => Dialect::Numbers,
+        }
+    }
+
     pub(super) fn sizes(&self) -> Sizes {
         if self.login.is_some() { Sizes::AFTER_LOGIN } else { Sizes::BEFORE_LOGIN }
     }
@@ -240,6 +326,19 @@ impl Session {
     pub(super) fn person(&self) -> Result<&Authenticated, Cause> {
         self.login.as_ref().ok_or(Cause::LoginFirst)
     }
+}
+
+/// RFC 9051 section 7.5.1: nothing may renumber messages while a command speaks of them by number.
+fn expunges_at_the_end(body: &Body) -> Expunges {
+    let addressing = match body {
+        Body::Fetch(fetch) => fetch.addressing,
+        Body::Store(store) => store.addressing,
+        Body::Search { addressing, .. } | Body::Sort { addressing, .. } | Body::Thread { addressing, .. } => {
+            *addressing
+        }
+        _ => Addressing::Uid,
+    };
+    if addressing == Addressing::Sequence { Expunges::Deferred } else { Expunges::Allowed }
 }
 
 /// Whether a command may come before login.

@@ -44,6 +44,33 @@ impl Incoming {
         if self.buffer.len() >= SPOOL_MEMORY_OCTETS { self.write_out().await } else { Ok(()) }
     }
 
+    /// Takes another message's octets whole, a chunk at a time.
+    pub async fn add(&mut self, other: Received) -> Result<(), MailboxError> {
+        match other.0 {
+            Content::Memory(octets) => self.write(&octets).await,
+            Content::File { mut file, octets } => {
+                file.seek(SeekFrom::Start(0))?;
+                let mut left = octets;
+                while left > 0 {
+                    let wanted = left.min(SPOOL_MEMORY_OCTETS as u64);
+                    let (back, chunk) = blocking(move || {
+                        let mut chunk = Vec::new();
+                        (&mut file).take(wanted).read_to_end(&mut chunk)?;
+                        Ok::<_, io::Error>((file, chunk))
+                    })
+                    .await??;
+                    if chunk.is_empty() {
+                        return Err(MailboxError::Spool(io::ErrorKind::UnexpectedEof));
+                    }
+                    file = back;
+                    left -= chunk.len() as u64;
+                    self.write(&chunk).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
     async fn write_out(&mut self) -> Result<(), MailboxError> {
         let (directory, file, mut buffer) =
             (Arc::clone(&self.directory), self.file.take(), std::mem::take(&mut self.buffer));

@@ -2,6 +2,8 @@
 
 use crate::imap::replies::NamespaceKind;
 use crate::imap::session::{COMPLETED, Done, Outcome, Session, Step};
+use crate::mailbox::OTHER_USERS;
+use crate::types::HIERARCHY_SEPARATOR;
 
 impl Session {
     pub(super) fn capability(&mut self) -> Outcome {
@@ -35,6 +37,14 @@ impl Session {
         for name in names {
             let (switch, shown) = match name.as_str() {
                 "IMAP4REV2" => (&mut self.enabled.rev2, "IMAP4rev2"),
+                "CONDSTORE" => (&mut self.enabled.condstore, "CONDSTORE"),
+                "QRESYNC" => {
+                    // RFC 7162 section 3.2.3: QRESYNC is CONDSTORE and more.
+                    self.enabled.condstore = true;
+                    (&mut self.enabled.qresync, "QRESYNC")
+                }
+                "UTF8=ACCEPT" => (&mut self.enabled.utf8_accept, "UTF8=ACCEPT"),
+                "UIDONLY" => (&mut self.enabled.uid_only, "UIDONLY"),
                 _ => continue,
             };
             if !std::mem::replace(switch, true) {
@@ -42,13 +52,18 @@ impl Session {
             }
         }
         self.adapt_replies();
+        let dialect = self.dialect();
+        if let Some(selected) = self.selected.as_deref_mut() {
+            selected.view.dialect = dialect;
+        }
         self.replies.enabled(&on);
         Ok(COMPLETED)
     }
 
     /// RFC 9051 section 6.3.10.
     pub(super) fn namespace(&mut self) -> Outcome {
-        self.replies.namespace(&[(NamespaceKind::Personal, "")]);
+        let others = format!("{OTHER_USERS}{HIERARCHY_SEPARATOR}");
+        self.replies.namespace(&[(NamespaceKind::Personal, ""), (NamespaceKind::OtherUsers, &others)]);
         Ok(COMPLETED)
     }
 }

@@ -67,6 +67,7 @@ impl Session {
     pub(super) fn unauthenticate(&mut self) -> Outcome {
         self.person()?;
         self.login = None;
+        self.selected = None;
         self.enabled = Enabled::default();
         self.adapt_replies();
         Ok(COMPLETED)

@@ -13,6 +13,15 @@ pub enum Mailbox {
     Impossible(Impossible),
 }
 
+impl Mailbox {
+    pub fn named(self) -> Result<MailboxName, Impossible> {
+        match self {
+            Self::Named(name) => Ok(name),
+            Self::Impossible(why) => Err(why),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Impossible {
     /// Not modified UTF-7, or not its shortest form.

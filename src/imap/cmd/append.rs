@@ -1,0 +1,66 @@
+//! APPEND (RFC 9051 section 6.3.12), of several messages at once too (RFC 3502): all of them or none. REPLACE (RFC 8508).
+
+use crate::imap::cause::Cause;
+use crate::imap::cmd::store::settable;
+use crate::imap::grammar::{Addressing, AppendData, AppendMessage, Mailbox};
+use crate::imap::replies::{Code, Status};
+use crate::imap::session::{COMPLETED, Done, Outcome, Session};
+use crate::imap::view::NumbersError;
+use crate::mailbox::NewMessage;
+use crate::types::{Timestamp, Uid};
+
+impl Session {
+    pub(super) async fn append(&mut self, mailbox: Mailbox, messages: Vec<AppendMessage>) -> Outcome {
+        let viewer = self.viewer()?;
+        let name = mailbox.named()?;
+        let mut new = Vec::with_capacity(messages.len());
+        for message in messages {
+            new.push(self.new_message(message).await?);
+        }
+        let appended = self.services.mailboxes.append(viewer, &name, new).await;
+        let appended = appended.map_err(Cause::for_target)?;
+        let uids = appended.uids.into_iter().collect();
+        Ok(Done::Completed(Some(Code::AppendUid { uid_validity: appended.uidvalidity.0, uids })))
+    }
+
+    /// RFC 8508: the new message is there before the old one is said to be gone.
+    pub(super) async fn replace(
+        &mut self,
+        addressing: Addressing,
+        number: Option<u32>,
+        to: Mailbox,
+        message: AppendMessage,
+    ) -> Outcome {
+        let viewer = self.viewer()?;
+        let name = to.named()?;
+        let new = self.new_message(message).await?;
+        let selected = self.selected()?;
+        selected.must_be_writable()?;
+        let sequence = selected.view.sequence();
+        let uid = match (addressing, number) {
+            (Addressing::Uid, Some(uid)) => Some(uid).filter(|uid| sequence.contains(*uid)),
+            (Addressing::Sequence, Some(number)) => sequence.uid_of(number),
+            (_, None) => sequence.uid_of(sequence.len()),
+        };
+        let uid = uid.map(Uid).ok_or(Cause::Numbers(NumbersError::NoSuchNumber))?;
+        let appended = self.services.mailboxes.replace(viewer, (selected.mailbox(), uid), &name, new).await;
+        let appended = appended.map_err(Cause::for_target)?;
+        let uids = appended.uids.into_iter().collect();
+        let code = Code::AppendUid { uid_validity: appended.uidvalidity.0, uids };
+        self.replies.untagged(Status::Ok, Some(&code), "Replacement is in place");
+        Ok(COMPLETED)
+    }
+
+    pub(super) async fn new_message(&mut self, message: AppendMessage) -> Result<NewMessage, Cause> {
+        let (flags, keywords) = settable(&message.flags)?;
+        let received = match message.data {
+            AppendData::Message(payload) => self.uploads.take(payload)?,
+            AppendData::Utf8(_) if !(self.enabled.utf8_accept || self.enabled.rev2) => return Err(Cause::Utf8First),
+            AppendData::Utf8(payload) => self.uploads.take(payload)?,
+            AppendData::Catenate(parts) => self.catenate(parts).await?,
+        };
+        let content = self.services.mailboxes.prepare_received(received).await?;
+        let internal_date = message.date.map(|date| (Timestamp::from_seconds(date.seconds), date.zone_minutes));
+        Ok(NewMessage { content, flags, keywords, internal_date })
+    }
+}

@@ -1,0 +1,79 @@
+//! EXPUNGE, UID EXPUNGE, COPY, MOVE (RFC 9051 sections 6.4.3, 6.4.7 to 6.4.9; RFC 4315, RFC 6851).
+
+use crate::imap::cause::Cause;
+use crate::imap::grammar::{Addressing, Mailbox, Numbers};
+use crate::imap::replies::{Code, Status};
+use crate::imap::session::{COMPLETED, Done, Outcome, Session};
+use crate::mailbox::CopyOutcome;
+
+impl Session {
+    pub(super) async fn expunge(&mut self, numbers: Option<Numbers>) -> Outcome {
+        let selected = self.selected()?;
+        selected.must_be_writable()?;
+        let uids = match &numbers {
+            Some(numbers) => Some(selected.view.resolve(Addressing::Uid, numbers)?),
+            None => None,
+        };
+        self.services.mailboxes.expunge(self.viewer()?, selected.mailbox(), uids).await?;
+        // Which ones went is told at the end of the command, with those that others took away.
+        let state = self.services.mailboxes.state(selected.mailbox()).await?;
+        // RFC 7162 section 3.2.7.
+        let code = self.enabled.qresync.then(|| Code::HighestModSeq(state.highest_modseq().0));
+        Ok(Done::Completed(code))
+    }
+
+    pub(super) async fn copy(&mut self, addressing: Addressing, numbers: &Numbers, to: Mailbox) -> Outcome {
+        let viewer = self.viewer()?;
+        let selected = self.selected()?;
+        let uids = selected.view.resolve(addressing, numbers)?;
+        let name = to.named()?;
+        if uids.is_empty() {
+            return Ok(COMPLETED);
+        }
+        let copied =
+            self.services.mailboxes.copy(viewer, selected.mailbox(), uids.clone(), &name, &mut |_, _| {}).await;
+        let copied = copied.map_err(Cause::for_target)?;
+        if addressing == Addressing::Sequence && (copied.sources.len() as u64) < uids.count() {
+            return Err(Cause::MessagesGone);
+        }
+        Ok(Done::Completed(copy_uid(&copied)))
+    }
+
+    pub(super) async fn move_messages(&mut self, addressing: Addressing, numbers: &Numbers, to: Mailbox) -> Outcome {
+        let viewer = self.viewer()?;
+        let selected = self.selected()?;
+        selected.must_be_writable()?;
+        let uids = selected.view.resolve(addressing, numbers)?;
+        let name = to.named()?;
+        if uids.is_empty() {
+            return Ok(COMPLETED);
+        }
+        let mailboxes = &self.services.mailboxes;
+        let moved = mailboxes.move_messages(viewer, selected.mailbox(), uids.clone(), &name, &mut |_, _| {}).await;
+        let (moved, failed) = match moved {
+            Ok(moved) => (Some(moved), None),
+            Err((error, moved)) => (moved, Some(error)),
+        };
+        // RFC 6851 section 4.3: before the messages are said to be gone.
+        if let Some(code) = moved.as_ref().and_then(copy_uid) {
+            self.replies.untagged(Status::Ok, Some(&code), "Moved");
+        }
+        if let Some(error) = failed {
+            return Err(Cause::for_target(error));
+        }
+        let moved = moved.map_or(0, |moved| moved.sources.len() as u64);
+        if addressing == Addressing::Sequence && moved < uids.count() {
+            return Err(Cause::MessagesGone);
+        }
+        Ok(COMPLETED)
+    }
+}
+
+/// Both lists ascend: copies are made in the order of the messages.
+fn copy_uid(copied: &CopyOutcome) -> Option<Code> {
+    (!copied.sources.is_empty()).then(|| Code::CopyUid {
+        uid_validity: copied.uidvalidity.0,
+        from: copied.sources.iter().copied().collect(),
+        to: copied.copies.iter().copied().collect(),
+    })
+}

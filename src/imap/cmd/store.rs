@@ -1,0 +1,126 @@
+//! STORE and UID STORE (RFC 9051 section 6.4.6, RFC 7162 section 3.1.3).
+
+use crate::imap::cause::Cause;
+use crate::imap::fetching::Messages;
+use crate::imap::grammar::{Addressing, Flag, FlagChange, Store};
+use crate::imap::replies::Code;
+use crate::imap::selected::{changed_of, flags_reply, mod_seq_reply};
+use crate::imap::session::{Done, Outcome, Running, Session};
+use crate::mailbox::{FlagRequest, FlagVerb, State};
+use crate::types::limits::OUTPUT_OCTETS_HIGH_WATER;
+use crate::types::{Flags, ModSeq, Uid, UidSet};
+use std::sync::Arc;
+
+/// Flags that were changed and are still to be said.
+pub(in crate::imap) struct Telling {
+    messages: Messages,
+    state: Arc<State>,
+    addressing: Addressing,
+    what: Told,
+    code: Option<Code>,
+    missing: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Flags,
+    /// RFC 7162 section 3.1.3: also when the client wants no flags.
+    ModSeq,
+    Nothing,
+}
+
+impl Session {
+    pub(super) async fn store(&mut self, store: Store) -> Outcome {
+        // RFC 7162 section 3.1: this parameter switches CONDSTORE on.
+        self.enabled.condstore |= store.unchanged_since.is_some();
+        let selected = self.selected()?;
+        selected.must_be_writable()?;
+        let uids = selected.view.resolve(store.addressing, &store.numbers)?;
+        let (flags, keywords) = settable(&store.flags)?;
+        let verb = match store.change {
+            FlagChange::Add => FlagVerb::Add,
+            FlagChange::Remove => FlagVerb::Remove,
+            FlagChange::Replace => FlagVerb::Replace,
+        };
+        let mailboxes = &self.services.mailboxes;
+        let before = mailboxes.state(selected.mailbox()).await?;
+        let unchanged_since = store.unchanged_since.map(ModSeq);
+        let names = keywords.clone();
+        let request = FlagRequest { uids: uids.clone(), verb, flags, keywords, unchanged_since };
+        let outcome = mailboxes.change_flags(self.viewer()?, selected.mailbox(), request, &mut |_, _| {}).await?;
+        let state = mailboxes.state(selected.mailbox()).await?;
+        let condstore = self.enabled.condstore;
+        let Some(selected) = self.selected.as_deref_mut() else { return Err(Cause::SelectFirst) };
+        selected.tell_keywords(&state, &mut self.replies);
+        let flags = names.iter().filter_map(|name| state.keyword(name)).fold(flags, Flags::with);
+        let known = selected.view.known();
+        // With SILENT the client works out by itself what became of the flags it knows. Where somebody else had changed
+        // them in the meantime it would be wrong: there it is told after all, as news.
+        let knows = |uid: &Uid| match (before.entry(*uid), state.entry(*uid)) {
+            (Some(old), Some(new)) => old.modseq <= known && applied(verb, old.flags, flags) == new.flags,
+            _ => false,
+        };
+        let mut changed = UidSet::new();
+        for (modseq, uids) in outcome.changed {
+            changed = changed.union(&uids);
+            let told = if store.silent { uids.iter().filter(knows).collect() } else { uids };
+            selected.view.note_told(modseq, told);
+        }
+        let done = uids.difference(&outcome.modified);
+        let missing = store.addressing == Addressing::Sequence && done.difference(state.uids()).count() > 0;
+        let code = (!outcome.modified.is_empty())
+            .then(|| Code::Modified(selected.view.names_of(store.addressing, &outcome.modified)));
+        let (what, shown) = match (store.silent, condstore) {
+            (false, _) => (Told::Flags, done),
+            (true, true) => (Told::ModSeq, changed),
+            (true, false) => (Told::Nothing, UidSet::new()),
+        };
+        let messages = Messages::new(selected.view.sequence().pieces_of(&shown).collect());
+        self.run(Running::Telling(Telling { messages, state, addressing: store.addressing, what, code, missing }))
+    }
+
+    /// As much as fits into one write.
+    pub(in crate::imap) fn tell_stored(&mut self, mut telling: Telling) -> Outcome {
+        let with_uid = telling.addressing == Addressing::Uid || self.enabled.condstore || self.enabled.rev2;
+        while self.replies.out.len() < OUTPUT_OCTETS_HIGH_WATER {
+            let Some((number, uid)) = telling.messages.next() else {
+                return if telling.missing { Err(Cause::MessagesGone) } else { Ok(Done::Completed(telling.code)) };
+            };
+            let Some(changed) = telling.state.entry(uid).map(changed_of) else { continue };
+            match telling.what {
+                Told::Flags => {
+                    let uid = with_uid.then_some(uid);
+                    let keywords = telling.state.keywords();
+                    flags_reply(number, &changed, uid, keywords, self.enabled, &mut self.replies);
+                }
+                Told::ModSeq => mod_seq_reply(number, &changed, self.enabled, &mut self.replies),
+                Told::Nothing => {}
+            }
+        }
+        self.run(Running::Telling(telling))
+    }
+}
+
+fn applied(verb: FlagVerb, before: Flags, flags: Flags) -> Flags {
+    match verb {
+        FlagVerb::Add => before.with(flags),
+        FlagVerb::Remove => before.without(flags),
+        FlagVerb::Replace => flags,
+    }
+}
+
+/// Flags as the mailbox takes them.
+pub(in crate::imap) fn settable(flags: &[Flag]) -> Result<(Flags, Vec<String>), Cause> {
+    let mut system = Flags::NONE;
+    let mut keywords = Vec::new();
+    for flag in flags {
+        match flag {
+            Flag::System(flag) => system = system.with(*flag),
+            Flag::Keyword(name) => keywords.push(name.to_string()),
+            // RFC 3501 section 2.3.2: a client can't change \Recent, and loses nothing if it tries.
+            Flag::Unknown(name) if name.eq_ignore_ascii_case("\\Recent") => {}
+            Flag::Unknown(_) => return Err(Cause::UnknownFlag),
+        }
+    }
+    Ok((system, keywords))
+}

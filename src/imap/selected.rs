@@ -1,0 +1,205 @@
+//! The selected mailbox of a session: its view, and how what happened there is told.
+//!
+//! Invariants: nothing is told but here and in the answer to the client's own STORE and FETCH, and what those say is noted
+//! in the view; a keyword is listed in FLAGS before a message is shown with it (RFC 9051 section 7.3.1).
+
+use super::cause::Cause;
+use super::grammar::Access;
+use super::replies::{Code, FetchReply, Keywords, Replies, Status};
+use super::session::{Enabled, Session, Step};
+use super::view::{self, Changed, Expunged, Expunges, Updates, View};
+use crate::mailbox::{Entry, Gone, MailboxError, News, OpenMailbox, State};
+use crate::types::{Flags, ModSeq, Uid};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+pub(super) struct Selected {
+    mailbox: Arc<OpenMailbox>,
+    pub(super) access: Access,
+    pub(super) view: View,
+    /// As FLAGS listed them last.
+    keywords: Keywords,
+    changes: watch::Receiver<ModSeq>,
+}
+
+impl Selected {
+    pub(super) fn new(mailbox: Arc<OpenMailbox>, access: Access, view: View, state: &State) -> Self {
+        let mut changes = mailbox.watch();
+        // Something may have happened since the state was read.
+        changes.mark_changed();
+        Self { mailbox, access, view, keywords: Arc::clone(state.keywords()), changes }
+    }
+
+    pub(super) fn mailbox(&self) -> &OpenMailbox {
+        &self.mailbox
+    }
+
+    pub(super) fn must_be_writable(&self) -> Result<(), Cause> {
+        if self.access == Access::ReadOnly { Err(Cause::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Something was committed that the client has not heard of, or may hear now.
+    fn has_news(&mut self, expunges: Expunges) -> bool {
+        // Fails only when nobody could send any more, and we hold the sender. A value is seen before it is read what it
+        // is about: what comes in between is looked at twice and not lost.
+        let changed = self.changes.has_changed().unwrap_or(true);
+        self.changes.mark_unchanged();
+        changed || (expunges == Expunges::Allowed && !self.view.gone().is_empty())
+    }
+
+    /// Returns when something was committed that the client has not heard of.
+    pub(super) async fn news(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        // Only looked at: whoever tells it, takes it.
+        self.changes.mark_changed();
+    }
+
+    /// Before messages of this state are shown.
+    pub(super) fn tell_keywords(&mut self, state: &State, replies: &mut Replies) {
+        if Arc::ptr_eq(&self.keywords, state.keywords()) || self.keywords == *state.keywords() {
+            return;
+        }
+        self.keywords = Arc::clone(state.keywords());
+        tell_flags(&self.keywords, self.access, replies);
+    }
+}
+
+/// FLAGS and PERMANENTFLAGS of a mailbox.
+pub(super) fn tell_flags(keywords: &Keywords, access: Access, replies: &mut Replies) {
+    let all = all_flags(keywords);
+    replies.flags(all, keywords);
+    let permanent = match access {
+        Access::ReadWrite => {
+            let more = keywords.len() < crate::types::KEYWORDS_PER_MAILBOX_MAX;
+            Code::PermanentFlags { flags: all, keywords: Arc::clone(keywords), more }
+        }
+        Access::ReadOnly => Code::PermanentFlags { flags: Flags::NONE, keywords: Arc::clone(keywords), more: false },
+    };
+    replies.untagged(Status::Ok, Some(&permanent), "Flags that can be changed");
+}
+
+fn all_flags(keywords: &Keywords) -> Flags {
+    let system = Flags::SYSTEM.iter().fold(Flags::NONE, |all, (flag, _)| all.with(*flag));
+    (0..keywords.len()).fold(system, |all, index| all.with(Flags::keyword(index)))
+}
+
+impl Session {
+    pub(super) fn selected(&self) -> Result<&Selected, Cause> {
+        self.selected.as_deref().ok_or(Cause::SelectFirst)
+    }
+
+    pub(super) fn selected_mut(&mut self) -> Result<&mut Selected, Cause> {
+        self.selected.as_deref_mut().ok_or(Cause::SelectFirst)
+    }
+
+    /// Tells what happened in the selected mailbox. `Close` if there is no such mailbox any more.
+    pub(super) async fn tell_news(&mut self, expunges: Expunges) -> Option<Step> {
+        let selected = self.selected.as_deref_mut()?;
+        if !selected.has_news(expunges) {
+            return None;
+        }
+        let mailboxes = &self.services.mailboxes;
+        let told = async {
+            let news = mailboxes.news(selected.mailbox(), selected.view.known()).await?;
+            Ok((news, mailboxes.state(selected.mailbox()).await?))
+        };
+        let (news, state): (News, Arc<State>) = match told.await {
+            Ok(told) => told,
+            // RFC 2180 section 3.3: the way of ending this that every client understands.
+            Err(MailboxError::NoSuchMailbox) => return Some(self.bye(Some(&Code::NonExistent), "The mailbox is gone")),
+            Err(error) => {
+                // What could not be found out now is told later.
+                tracing::error!(session = %self.id, %error, "news could not be read");
+                return None;
+            }
+        };
+        selected.tell_keywords(&state, &mut self.replies);
+        let updates = selected.view.learn(&news_of(news), expunges);
+        tell(&updates, &selected.keywords, self.enabled, &mut self.replies);
+        None
+    }
+}
+
+fn news_of(news: News) -> view::News {
+    view::News {
+        changed: news.changed.iter().map(changed_of).collect(),
+        gone: match news.gone {
+            Gone::These(uids) => view::Gone::These(uids),
+            Gone::AllBut(uids) => view::Gone::AllBut((*uids).clone()),
+        },
+        through: news.through,
+    }
+}
+
+pub(super) fn changed_of(entry: &Entry) -> Changed {
+    Changed { uid: entry.uid, flags: entry.flags, mod_seq: entry.modseq }
+}
+
+fn tell(updates: &Updates, keywords: &Keywords, enabled: Enabled, replies: &mut Replies) {
+    match &updates.expunged {
+        Some(Expunged::Numbers(numbers)) => numbers.iter().for_each(|number| replies.expunge(*number)),
+        Some(Expunged::Uids(uids)) => replies.vanished(uids),
+        None => {}
+    }
+    if let Some(messages) = updates.exists {
+        replies.exists(messages);
+    }
+    for (number, changed) in &updates.changed {
+        tell_flags_of(*number, changed, keywords, enabled, replies);
+    }
+}
+
+/// A FETCH of flags that nobody asked for. With the UID for those who keep messages by it (RFC 7162 section 3.2.4 demands
+/// it for them, others may not expect it).
+pub(super) fn tell_flags_of(
+    number: u32,
+    changed: &Changed,
+    keywords: &Keywords,
+    enabled: Enabled,
+    replies: &mut Replies,
+) {
+    let with_uid = if enabled.condstore || enabled.qresync || enabled.rev2 { Some(changed.uid) } else { None };
+    flags_reply(number, changed, with_uid, keywords, enabled, replies);
+}
+
+pub(super) fn flags_reply(
+    number: u32,
+    changed: &Changed,
+    uid: Option<Uid>,
+    keywords: &Keywords,
+    enabled: Enabled,
+    replies: &mut Replies,
+) {
+    let out = &mut replies.out;
+    let mut reply = if enabled.uid_only {
+        FetchReply::start_uid(out, changed.uid)
+    } else {
+        let mut reply = FetchReply::start(out, number);
+        if let Some(uid) = uid {
+            reply.uid(out, uid);
+        }
+        reply
+    };
+    reply.flags(out, changed.flags, keywords);
+    // RFC 7162 section 3.1: whoever has used CONDSTORE once hears it ever after.
+    if enabled.condstore {
+        reply.mod_seq(out, changed.mod_seq);
+    }
+    reply.finish(out);
+}
+
+/// RFC 7162 section 3.1.3: the new modification sequence of a message whose flags the client did not want to hear.
+pub(super) fn mod_seq_reply(number: u32, changed: &Changed, enabled: Enabled, replies: &mut Replies) {
+    let out = &mut replies.out;
+    let mut reply = if enabled.uid_only {
+        FetchReply::start_uid(out, changed.uid)
+    } else {
+        let mut reply = FetchReply::start(out, number);
+        reply.uid(out, changed.uid);
+        reply
+    };
+    reply.mod_seq(out, changed.mod_seq);
+    reply.finish(out);
+}
