@@ -4,7 +4,7 @@ use crate::dns::Tlsa;
 use crate::telemetry::Secret;
 use crate::types::{Address, BodyKind, Domain, DsnReturn, Notify, Timestamp};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -13,12 +13,20 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Transport: Send + Sync {
     /// Up to the point where a message could be begun: connected, greeted, encrypted and logged in as `peer` says.
     fn open<'a>(&'a self, peer: &'a Peer) -> Pending<'a, Result<Box<dyn Session>, Failure>>;
+
+    /// The policy a domain publishes about the servers it takes mail by (RFC 8461 section 3.3): the text at
+    /// `https://HOST/.well-known/mta-sts.txt`, from the first of the addresses that answers. The error is for the log.
+    fn published_policy<'a>(&'a self, host: &'a Domain, addresses: &'a [IpAddr])
+    -> Pending<'a, Result<String, String>>;
 }
 
 /// One open connection to a server.
 pub trait Session: Send {
     /// One message. There are as many fates as recipients, in their order.
     fn send<'a>(&'a mut self, mail: &'a mut Outgoing) -> Pending<'a, Sent>;
+
+    /// What protects the connection, for the ledger: `TLS1.3 with …`. `None`: nothing does.
+    fn protection(&self) -> Option<String>;
 
     /// Says goodbye.
     fn close(self: Box<Self>) -> Pending<'static, ()>;
@@ -115,7 +123,10 @@ pub trait Content: Send {
 
     fn kind(&self) -> BodyKind;
 
-    /// The next piece; `None` after the last, and then from the start again.
+    /// From the start again: what was read belonged to a transaction that came to nothing.
+    fn rewind(&mut self);
+
+    /// The next piece; `None` after the last.
     fn next(&mut self) -> Pending<'_, Result<Option<Vec<u8>>, ContentError>>;
 
     /// Makes it one that a peer without 8BITMIME takes.
@@ -255,6 +266,8 @@ pub enum FailureCause {
         octets: u64,
         octets_max: u64,
     },
+    /// It takes no more recipients of one message at a time: the others are for a second one.
+    TooManyRecipients,
     Content(ContentError),
 }
 
@@ -289,6 +302,7 @@ impl fmt::Display for Failure {
             FailureCause::TooLarge { octets, octets_max } => {
                 write!(formatter, "the message has {octets} octets, the server takes {octets_max}")
             }
+            FailureCause::TooManyRecipients => formatter.write_str("the server takes no more recipients at a time"),
             FailureCause::Content(error) => error.fmt(formatter),
         }
     }

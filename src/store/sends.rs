@@ -177,12 +177,16 @@ impl Store {
         .await
     }
 
-    /// Takes a send out of the queue, its body loses a reference, the ledger says why.
-    pub async fn finish_send(&self, id: SendId, event: LedgerEntry) -> Result<(), StoreError> {
+    /// Takes a send out of the queue, unless it is being delivered; the ledger says why. Returns whether it went.
+    pub async fn remove_send(&self, id: SendId, event: LedgerEntry) -> Result<bool, StoreError> {
         let now = self.0.clock.now();
         self.write(512, move |tx| {
+            let is_free = "SELECT send_id FROM send WHERE send_id = ?1 AND state <> 'active'";
+            if tx.int(is_free, &[id.into()])?.is_none() {
+                return Ok(false);
+            }
             remove(tx, id, now)?;
-            ledger::insert(tx, &event, now)
+            ledger::insert(tx, &event, now).map(|()| true)
         })
         .await
     }

@@ -6,7 +6,7 @@ use super::settings::ClientSettings;
 use crate::auth::{ChannelBinding, Security};
 use crate::message::to_crlf;
 use crate::net::{Connection, NetError, TlsClient, Transfer};
-use crate::queue::{self, ContentError, Failure, FailureCause, Outgoing, Peer, Pending, Sent, Stage, TlsDemand};
+use crate::queue::{self, ContentError, Failure, FailureCause, Fate, Outgoing, Peer, Pending, Sent, Stage, TlsDemand};
 use crate::smtp::proto::{DataEncoder, Reply, ReplyParser};
 use crate::types::limits::{SMTP_CLIENT_LAST_WORDS_SECONDS, SMTP_CLIENT_LINE_OCTETS_MAX};
 use crate::types::{BodyKind, Domain};
@@ -109,17 +109,24 @@ impl Drive {
 
     async fn transact(&mut self, mail: &mut Outgoing) -> Sent {
         let recipients = mail.recipients.len();
+        let offered_max = self.session.offered().limits.rcpt_max.filter(|max| *max > 0);
+        let served = offered_max.map_or(recipients, |max| recipients.min(max as usize));
         if self.used && self.is_stale().await {
             return Sent::all(recipients, &Failure::new(Stage::Mail, FailureCause::Lost), false);
         }
         self.used = true;
-        let (mut step, mut inline) = match self.begin(mail).await {
+        let (mut step, mut inline) = match self.begin(mail, served).await {
             Ok(begun) => begun,
             Err(failure) => return Sent::all(recipients, &failure, true),
         };
         loop {
             step = match step {
-                Step::Done(sent) => return sent,
+                Step::Done(mut sent) => {
+                    // RFC 9422 section 4.2: those beyond what it said it takes are for another transaction.
+                    let beyond = Failure::new(Stage::Rcpt, FailureCause::TooManyRecipients);
+                    sent.fates.resize(recipients, Fate::Failed(beyond));
+                    return sent;
+                }
                 Step::Failed(failure) => return Sent::all(recipients, &failure, false),
                 Step::Content(sending) => match self.send_content(mail, sending, inline.take()).await {
                     Ok(()) => self.session.content_sent(),
@@ -140,14 +147,16 @@ impl Drive {
     }
 
     /// The first step, and the whole message where it goes as one chunk.
-    async fn begin(&mut self, mail: &mut Outgoing) -> Result<(Step, Option<Vec<u8>>), Failure> {
+    async fn begin(&mut self, mail: &mut Outgoing, served: usize) -> Result<(Step, Option<Vec<u8>>), Failure> {
+        mail.content.rewind();
         if parameters::needs_seven_bit(mail.content.kind(), self.session.offered()) {
             let made = mail.content.make_seven_bit().await;
             made.map_err(|error| Failure::new(Stage::Mail, FailureCause::Content(error)))?;
         }
         let offered = self.session.offered();
         let command = parameters::mail(mail, offered, self.settings.clock.now())?;
-        let recipients = parameters::recipients(mail, offered);
+        let mut recipients = parameters::recipients(mail, offered);
+        recipients.truncate(served);
         let framing = parameters::framing(mail, offered);
         let mut octets = mail.content.octets();
         let mut inline = None;
@@ -224,6 +233,10 @@ impl Drive {
 impl queue::Session for Drive {
     fn send<'a>(&'a mut self, mail: &'a mut Outgoing) -> Pending<'a, Sent> {
         Box::pin(self.transact(mail))
+    }
+
+    fn protection(&self) -> Option<String> {
+        self.connection.tls().map(|tls| format!("{} {}", tls.version, tls.cipher))
     }
 
     fn close(self: Box<Self>) -> Pending<'static, ()> {

@@ -2,11 +2,12 @@
 //!
 //! `session` is a state machine without I/O, from the greeting to the next message; `parameters` chooses what MAIL and
 //! RCPT say, out of an envelope and what the server offers. `drive` moves octets between a connection and a session;
-//! `transport` makes connections. Whom to call, when, and what a refusal leads to is the queue's business.
+//! `transport` makes connections, and `policy_fetch` the one request to the web that mail needs. Whom to call, when, and what a refusal leads to is the queue's business.
 
 mod drive;
 mod exchange;
 mod parameters;
+mod policy_fetch;
 mod session;
 mod settings;
 mod transport;

@@ -19,6 +19,8 @@ pub struct ClientSettings {
     pub unverified: TlsClient,
     /// Towards peers that have to.
     pub verified: TlsClient,
+    /// Where policies are fetched: 443, but for tests.
+    pub https_port: u16,
     pub shutdown: Shutdown,
     pub clock: Arc<dyn Clock>,
 }

@@ -1,9 +1,12 @@
 //! The queue's way out: connections to the peers it names.
 
 use super::drive::Drive;
+use super::policy_fetch;
 use super::settings::ClientSettings;
 use crate::net::{Connection, NetError, Pin, Timeouts, TlsClient};
 use crate::queue::{Failure, FailureCause, Peer, Pending, Session, Stage, TlsDemand, Transport};
+use crate::types::Domain;
+use std::net::IpAddr;
 
 /// Cloning shares the certificates.
 #[derive(Clone)]
@@ -61,5 +64,13 @@ impl Client {
 impl Transport for Client {
     fn open<'a>(&'a self, peer: &'a Peer) -> Pending<'a, Result<Box<dyn Session>, Failure>> {
         Box::pin(self.connect(peer))
+    }
+
+    fn published_policy<'a>(
+        &'a self,
+        host: &'a Domain,
+        addresses: &'a [IpAddr],
+    ) -> Pending<'a, Result<String, String>> {
+        Box::pin(policy_fetch::fetch(&self.0, host, addresses))
     }
 }

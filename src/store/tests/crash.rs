@@ -220,7 +220,7 @@ const ACTS: &[Act] = &[
     ("set_send_state", |store, scene| {
         Box::pin(async move { store.set_send_state(scene.send, SendState::Held, None).await.map(|_| ()) })
     }),
-    ("finish_send", |store, scene| Box::pin(async move { store.finish_send(scene.send, event()).await })),
+    ("remove_send", |store, scene| Box::pin(async move { store.remove_send(scene.send, event()).await.map(|_| ()) })),
     ("forget_memories", |store, _| Box::pin(async { store.forget_memories().await.map(|_| ()) })),
     ("record", |store, _| Box::pin(async { store.record(vec![event(), event()]).await })),
     ("trim_ledger", |store, _| Box::pin(async { store.trim_ledger(NOW.plus_seconds(9)).await.map(|_| ()) })),

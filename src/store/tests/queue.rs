@@ -212,13 +212,10 @@ fn an_administrator_holds_releases_hurries_and_removes() {
         assert_eq!(world.store.set_send_state(ids[0], SendState::Due, Some(NOW)).await, Ok(true));
         assert_eq!(due(&world, NOW).await, ["one.example", "two.example"]);
         assert_eq!(world.store.set_send_state(SendId(99), SendState::Due, None).await, Ok(false));
-        for id in &ids {
-            world.store.finish_send(*id, LedgerEntry::default()).await.expect("removed");
+        take(&world, turn("one.example", 9)).await;
+        for (id, expected) in [(ids[0], false), (ids[1], true), (ids[1], false)] {
+            assert_eq!(world.store.remove_send(id, LedgerEntry::default()).await, Ok(expected), "{id}");
         }
-        assert_eq!(
-            world.store.finish_send(ids[0], LedgerEntry::default()).await,
-            Err(StoreError::Missing(Thing::Send))
-        );
         world.assert_sound();
     });
 }

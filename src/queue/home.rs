@@ -1,0 +1,48 @@
+//! Mail of the queue's to addresses here, reports mostly: it comes back in by the house's own door.
+
+use super::Shared;
+use super::content::StoredContent;
+use super::house::{HouseFate, HouseMail};
+use super::outgoing::of_content;
+use super::settle::Outcome;
+use super::transport::Answer;
+use super::verdict::{Setback, Status};
+use crate::store::SendRecord;
+use crate::types::Domain;
+
+pub(super) async fn is_ours(shared: &Shared, destination: &str) -> Result<bool, Setback> {
+    let Ok(domain) = Domain::parse(destination) else { return Ok(false) };
+    shared.house.hosts(&domain).await.map_err(|why| {
+        tracing::warn!(%domain, why, "whether a domain is hosted here can't be told");
+        Setback::of_ours(Status(4, 3, 0), "our own directory could not be read")
+    })
+}
+
+pub(super) async fn bring_all(shared: &Shared, message: &[SendRecord]) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(message.len());
+    for send in message {
+        outcomes.push(bring(shared, send).await.unwrap_or_else(Outcome::Failed));
+    }
+    outcomes
+}
+
+async fn bring(shared: &Shared, send: &SendRecord) -> Result<Outcome, Setback> {
+    let opened = StoredContent::open(&shared.store, send.body, &send.send.details, &shared.conversions).await;
+    let (mut content, _) = opened.map_err(of_content)?;
+    let message = content.whole().await.map_err(of_content)?;
+    let mail = HouseMail {
+        sender: send.send.sender.clone(),
+        recipient: send.send.recipient.clone(),
+        message,
+        session: send.send.details.session.clone(),
+    };
+    match shared.house.deliver(mail).await {
+        HouseFate::Taken => Ok(Outcome::Taken {
+            host: shared.settings.hostname.to_string(),
+            answer: Answer { code: 250, enhanced: None, text: "delivered here".to_owned() },
+            reports: true,
+        }),
+        HouseFate::Refused(why) => Err(Setback { words: why, ..Setback::of_ours(Status(5, 2, 0), "") }),
+        HouseFate::Deferred(why) => Err(Setback { words: why, ..Setback::of_ours(Status(4, 2, 0), "") }),
+    }
+}
