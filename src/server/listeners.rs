@@ -1,6 +1,7 @@
 //! Ports: which services there are, and what is bound for them.
 
 use super::House;
+use super::imap::{self, Imap};
 use super::smtp::{self, Smtp};
 use crate::config::Config;
 use crate::dns::SystemResolver;
@@ -20,6 +21,7 @@ pub(super) struct Stage {
     pub(super) tls: TlsServer,
     pub(super) shutdown: Shutdown,
     pub(super) smtp: Smtp,
+    pub(super) imap: Imap,
     /// One count of connections for all services.
     caps: Caps,
 }
@@ -34,7 +36,8 @@ impl Stage {
         let limits = &house.config.limits;
         let exempt = house.config.throttle.exempt_networks.clone();
         let caps = Caps::new(limits.connections_max, limits.connections_per_network_max, exempt);
-        Ok(Self { smtp: Smtp::open(&house, resolver)?, caps, house, tls, shutdown })
+        let (smtp, imap) = (Smtp::open(&house, resolver)?, Imap::open(&house).map_err(io::Error::other)?);
+        Ok(Self { smtp, imap, caps, house, tls, shutdown })
     }
 
     /// How a listener is served. `refusal` is what a connection above the caps hears.
@@ -67,8 +70,14 @@ impl Stage {
 type Start = fn(&Stage, Listener) -> Task;
 
 /// The services behind the keys of `[listen]`. A key that is not here has no service yet: its port stays shut.
-const SERVICES: &[(&str, Start)] =
-    &[("smtp", smtp::mx), ("submission", smtp::submission), ("submissions", smtp::submissions), ("lmtp", smtp::lmtp)];
+const SERVICES: &[(&str, Start)] = &[
+    ("smtp", smtp::mx),
+    ("submission", smtp::submission),
+    ("submissions", smtp::submissions),
+    ("lmtp", smtp::lmtp),
+    ("imap", imap::imap),
+    ("imaps", imap::imaps),
+];
 
 fn service(name: &str) -> Option<Start> {
     SERVICES.iter().find(|(key, _)| *key == name).map(|(_, start)| *start)

@@ -6,6 +6,7 @@
 mod control;
 mod demo;
 mod house;
+mod imap;
 mod listeners;
 mod preflight;
 mod resolver;

@@ -17,8 +17,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
+
+/// How long a starting server waits for a command to be done with the directory.
+const OPEN_PATIENCE: Duration = Duration::from_secs(5);
+const OPEN_PAUSE: Duration = Duration::from_millis(25);
 
 /// Why the server did not start.
 #[derive(Debug)]
@@ -107,7 +111,7 @@ impl Server {
         }
         give_up_root(&config)?;
         let grace = Duration::from_secs(config.limits.shutdown_seconds);
-        let house = House::open(config).await.map_err(StartError::Open)?;
+        let house = open_patiently(config).await.map_err(StartError::Open)?;
         let socket = control::bind(house.store.directory_path());
         let socket = socket.map_err(|error| StartError::Bind(vec![("control", error)]))?;
         if !unserved.is_empty() {
@@ -171,6 +175,7 @@ pub async fn serve(source: ConfigSource, config: Config) -> Result<(), StartErro
     let reloads = reloads(&server, source, log);
     tell(State::Ready);
     tracing::info!("ready");
+    tracing::warn!("mail to other servers waits in the queue: this version does not carry it out yet");
     signals.attend(server.shutdown(), &reloads).await;
     drop(reloads);
     tokio::select! {
@@ -200,6 +205,17 @@ fn reloads(server: &Server, source: ConfigSource, log: Arc<Log>) -> Vec<Reload> 
         Reload { name: "certificates", act: Box::new(certificates) },
         Reload { name: "configuration", act: Box::new(configuration) },
     ]
+}
+
+/// A command may have the directory for a moment.
+async fn open_patiently(config: Config) -> Result<House, OpenError> {
+    let since = Instant::now();
+    loop {
+        match House::open(config.clone()).await {
+            Err(error) if error.is_owned() && since.elapsed() < OPEN_PATIENCE => tokio::time::sleep(OPEN_PAUSE).await,
+            outcome => return outcome,
+        }
+    }
 }
 
 fn make_directory(data: &Path) -> Result<(), StartError> {

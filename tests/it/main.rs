@@ -4,6 +4,7 @@
 
 mod crash;
 mod dialogs;
+mod imap_clients;
 mod mail_in;
 mod rules;
 mod smtp_logins;

@@ -151,6 +151,13 @@ pub(super) fn is_field_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && octet != b':')
 }
 
+/// Whether a pattern leaves match variables behind; one for a body does not (RFC 5173 section 6).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finds {
+    Kept,
+    Dropped,
+}
+
 /// The global variables in which values are shown to the engine.
 pub(in super::super) const SLOTS: [&str; 16] = [
     "ph_t0", "ph_t1", "ph_t2", "ph_t3", "ph_t4", "ph_t5", "ph_t6", "ph_t7", "ph_t8", "ph_t9", "ph_t10", "ph_t11",
@@ -171,15 +178,16 @@ impl Builder {
         let source = source(&mut carry);
         let kind = match words.kind {
             Kind::Plain(kind) => kind,
-            // RFC 5173 section 6: a body leaves no match variables behind, so there is no need to copy it.
+            // It leaves no match variables behind, so there is no need to show it to the engine.
             Kind::Matches if matches!(source, Source::Body(_)) => MatchKind::Matches,
             Kind::Matches | Kind::Regex => {
                 let check = self.check_patterns(at, &words, keys)?;
                 let patterns = cost(keys);
+                let finds = if matches!(source, Source::Body(_)) { Finds::Dropped } else { Finds::Kept };
                 let show = self.call(at, CallKind::Test(TestCall::Show { source, slots, patterns }), carry);
                 let shown: Vec<String> = SLOTS[..slots].iter().map(|slot| format!("\"${{global.{slot}}}\"")).collect();
                 let engine = self.key_by_key(&words, &format!("[{}]", shown.join(", ")), keys);
-                return Ok(self.all(check.into_iter().chain([show]).collect(), at, &engine));
+                return Ok(self.all(check.into_iter().chain([show]).collect(), at, &engine, finds));
             }
         };
         let keys = carry.many(keys);
@@ -226,7 +234,7 @@ impl Builder {
         let mut list = String::new();
         write_list(sources, &mut list);
         let engine = self.key_by_key(words, &list, keys);
-        Ok(self.all(before, at, &engine))
+        Ok(self.all(before, at, &engine, Finds::Kept))
     }
 
     /// A pattern test of the engine, checked before and its finds kept after.
@@ -239,15 +247,15 @@ impl Builder {
     ) -> Result<String, CompileError> {
         self.condition_patterns = self.condition_patterns.saturating_add(cost(keys));
         let check = self.check_patterns(at, words, keys)?;
-        Ok(self.all(check.into_iter().collect(), at, test))
+        Ok(self.all(check.into_iter().collect(), at, test, Finds::Kept))
     }
 
     /// `before`, then the engine's pattern test, then what it has found put where `${1}` and its like are read.
     ///
     /// The engine ties a match variable to the block its test stands in and never empties it, so old finds are wiped by a
     /// pattern that always matches, and new ones are copied at once (RFC 5229 section 3.2).
-    fn all(&mut self, mut before: Vec<String>, at: Position, test: &str) -> String {
-        let save = self.save_matches;
+    fn all(&mut self, mut before: Vec<String>, at: Position, test: &str, finds: Finds) -> String {
+        let save = if finds == Finds::Kept { self.save_matches } else { 0 };
         if save > 0 {
             before.push(format!("string :matches \"\" \"{}\"", "*".repeat(save)));
         }

@@ -271,3 +271,36 @@ fn an_imap_event_keeps_mail_where_it_is() {
         if hasflag \"$TODO\" { removeflag \"$todo\"; fileinto :copy \"INBOX\"; }";
     assert_eq!(case.plan(script), "fileinto INBOX \\Seen; keep(implicit) \\Seen");
 }
+
+#[test]
+fn patterns_reach_every_kind_of_value() {
+    let mail = "X-N: one\r\nX-N: two\r\nTo: jane+tag@example.org, b@example.net\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain; name=\"notes.txt\"\r\n\r\nfirst words\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>last</p>\r\n--b--\r\n";
+    let check = |test: &str, finds: &str| {
+        let script = format!(
+            "require [\"variables\", \"reject\", \"index\", \"mime\", \"subaddress\", \"envelope\", \"regex\", \"body\", \"environment\", \
+             \"imap4flags\", \"spamtest\", \"mboxmetadata\", \"enotify\"]; addflag [\"a1\", \"b2\"]; if {test} {{ reject \"${{1}}|${{2}}\"; }}"
+        );
+        assert_eq!(plan_of(&script, mail), format!("reject {finds:?}"), "{test}");
+    };
+    check("header :index 1 :last :matches \"x-n\" \"t*\"", "wo|");
+    check("header :index 2 :regex \"x-n\" \"(.)(.)o\"", "t|w");
+    check("header :mime :anychild :param \"name\" :matches \"content-type\" \"*.txt\"", "notes|");
+    check("header :mime :anychild :subtype :regex \"content-type\" \"^(h)(t)\"", "h|t");
+    check("address :detail :matches \"to\" \"t*\"", "ag|");
+    check("address :domain :regex \"to\" \"^(example)\\\\.(net)$\"", "example|net");
+    check("envelope :user :matches \"to\" \"j*e\"", "an|");
+    check("envelope :all :regex [\"from\", \"to\"] \"^(joe)@(.*)$\"", "joe|example.net");
+    check("body :regex \"(first) (words)\"", "|");
+    check("allof(header :matches \"x-n\" \"o*\", body :content \"text/html\" :regex \"<(.)>(l)\")", "ne|");
+    check("environment :matches \"remote-ip\" \"192.*.*.7\"", "0|2");
+    check("hasflag :matches \"B?\"", "2|");
+    check("spamtest :matches \"*\"", "0|");
+    check("metadata :regex \"Lists\" \"/private/comment\" \"(about) (.*)\"", "about|lists");
+    check("notify_method_capability :matches \"mailto:a@example.net\" \"online\" \"m*\"", "aybe|");
+    // Without match variables the same tests only say yes or no.
+    assert_eq!(
+        plan_of("require \"regex\"; if not header :regex \"x-n\" [\"^z\", \"^two$\"] { discard; }", mail),
+        "keep(implicit)"
+    );
+}

@@ -134,6 +134,7 @@ fn settings(script: &Script, directory: &Path) -> ClientSettings {
         patience,
         unverified: TlsClient::unverified().unwrap(),
         verified: tls::trusting(directory),
+        https_port: 443,
         shutdown: Shutdown::new(),
         clock: Arc::new(FixedClock::at(NOW)),
     }
@@ -228,9 +229,13 @@ impl Content for Pieces {
         self.kind
     }
 
+    fn rewind(&mut self) {
+        self.at = 0;
+    }
+
     fn next(&mut self) -> Pending<'_, Result<Option<Vec<u8>>, ContentError>> {
         let piece = self.octets.chunks(256 * 1024).nth(self.at).map(<[u8]>::to_vec);
-        self.at = if piece.is_some() { self.at + 1 } else { 0 };
+        self.at += 1;
         Box::pin(std::future::ready(Ok(piece)))
     }
 

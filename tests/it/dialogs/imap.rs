@@ -2,7 +2,8 @@
 //!
 //! | setting | what it means |
 //! |---|---|
-//! | `as: jane` | every connection begins after the login of jane@example.org; without it, with the greeting |
+//! | `as: jane, paul` | the first connection begins after the login of jane@example.org, the others of paul@example.org;
+//!   without this, with the greeting |
 //! | `tls: implicit`, `tls: required` | TLS from the first octet; no login without TLS. Otherwise a login needs none |
 //! | `idle_milliseconds: n` | how long a silent client is borne |
 //!
@@ -57,7 +58,8 @@ async fn play(script: &Script) -> Result<(), String> {
     let mut scene = Imap {
         directory: directory.path(),
         implicit,
-        person: setting("as").map(str::to_owned),
+        people: setting("as").map_or(Vec::new(), |people| people.split(", ").map(str::to_owned).collect()),
+        begun: 0,
         shutdown: listening.shutdown.clone(),
     };
     let outcome = script.play(stream, &mut scene).await;
@@ -69,14 +71,16 @@ async fn play(script: &Script) -> Result<(), String> {
 struct Imap<'a> {
     directory: &'a Path,
     implicit: bool,
-    person: Option<String>,
+    people: Vec<String>,
+    begun: usize,
     shutdown: Shutdown,
 }
 
 impl Scene for Imap<'_> {
     fn begin(&mut self, stream: TcpStream) -> Pin<Box<dyn Future<Output = Wire> + Send + '_>> {
         Box::pin(async {
-            let Some(person) = &self.person else {
+            self.begun += 1;
+            let Some(person) = self.people.get(self.begun - 1).or(self.people.last()) else {
                 return match self.implicit {
                     true => Wire::Other(Box::new(tls::connect(self.directory, stream).await)),
                     false => Wire::Plain(stream),

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `C: text` | the client says it, with CR LF; several in a row go out in one write |
 //! | `R: text` | the same without CR LF, and with `\r` `\n` `\0` `\\` `\xNN` for octets a text file can't show |
+//! | `C: text «literal»` | the same with an IMAP literal, written as under `R:`; its length is counted |
 //! | `C*9: text`, `R*9: text` | the same nine times |
 //! | `S: pattern` | the server's next line; `*` stands for anything, but not in `* ` at the start |
 //! | `S: ...` | any number of lines, up to one that fits the next pattern |
@@ -173,7 +174,7 @@ fn step(kind: &str, rest: &str) -> Option<Step> {
     let (letter, who) = kind.split_at_checked(1)?;
     let who = if who.is_empty() { 0 } else { who.parse::<usize>().ok()?.checked_sub(1)? };
     Some(match letter {
-        "C" => Step::Say(who, format!("{rest}\r\n").into_bytes().repeat(times)),
+        "C" => Step::Say(who, [with_literals(rest)?, b"\r\n".to_vec()].concat().repeat(times)),
         "R" => Step::Say(who, octets(rest)?.repeat(times)),
         "S" if rest == "..." => Step::Skip,
         "S" => Step::Hear(who, rest.to_owned()),
@@ -192,6 +193,22 @@ fn merge(steps: Vec<(usize, Step)>) -> Vec<(usize, Step)> {
         }
     }
     merged
+}
+
+/// `«text»` is an IMAP literal whose length nobody has to count.
+fn with_literals(text: &str) -> Option<Vec<u8>> {
+    let mut said = Vec::new();
+    let mut rest = text;
+    while let Some((before, literal)) = rest.split_once('«') {
+        let (literal, after) = literal.split_once('»')?;
+        let literal = octets(literal)?;
+        said.extend(before.bytes());
+        said.extend(format!("{{{}+}}\r\n", literal.len()).bytes());
+        said.extend(literal);
+        rest = after;
+    }
+    said.extend(rest.bytes());
+    Some(said)
 }
 
 pub fn octets(text: &str) -> Option<Vec<u8>> {
@@ -237,11 +254,16 @@ impl Player {
     }
 
     async fn hear(&mut self, pattern: &str, skipping: bool) -> Result<(), String> {
+        let mut skipped = Vec::new();
         loop {
-            let line = self.line().await.map_err(|error| format!("expected {pattern}\n  but {error}"))?;
+            let line = self.line().await.map_err(|error| {
+                let skipped: String = skipped.iter().map(|line| format!("\n  not      {line}")).collect();
+                format!("expected {pattern}{skipped}\n  but {error}")
+            })?;
             if fits(pattern, &line) {
                 return Ok(());
             }
+            skipped.push(line.clone());
             if !skipping {
                 return Err(format!("expected {pattern}\n  but was  {line}"));
             }

@@ -1,16 +1,21 @@
 //! A store with accounts, and the services on top of it, without listeners.
 
+use super::tls;
 use posthouse::auth::{Auth, AuthSettings, HashSettings, Password};
 use posthouse::imap;
-use posthouse::mailbox::{Mailboxes, Settings};
+use posthouse::mailbox::{Mailboxes, NewMessage, Settings};
 use posthouse::store::{DirectoryChange, DomainKind, Names, NewAccount, NewDomain, Store};
 use posthouse::telemetry::Metrics;
-use posthouse::types::{Address, Clock, Domain, FixedClock, Network, Switches, Timestamp};
+use posthouse::types::{
+    AccountId, Address, Clock, Domain, FixedClock, Flags, MailboxName, Network, Switches, Timestamp,
+};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Accounts at example.org, each with the password `Secret123`.
-pub const PEOPLE: [&str; 3] = ["jane", "paul", "mary"];
+pub const PEOPLE: [&str; 4] = ["jane", "paul", "mary", ADMINISTRATOR];
+pub const ADMINISTRATOR: &str = "boss";
 
 pub struct House {
     pub store: Store,
@@ -59,7 +64,7 @@ impl House {
         self.change(DirectoryChange::AddAccount(NewAccount {
             address: address.clone(),
             names: Names::default(),
-            administrator: false,
+            administrator: person == ADMINISTRATOR,
             quota_octets: None,
             credentials: None,
         }))
@@ -78,11 +83,31 @@ impl House {
         self.change(DirectoryChange::SetCredentials { address, credentials }).await;
     }
 
+    async fn account(&self, person: &str) -> AccountId {
+        let address = Address::parse(&format!("{person}@example.org")).unwrap();
+        self.store.account(&address).await.unwrap().unwrap().id
+    }
+
+    pub async fn append(&self, person: &str, mailbox: &str, message: Vec<u8>) {
+        let content = self.mailboxes.prepare(message).await.unwrap();
+        let new = NewMessage { content, flags: Flags::NONE, keywords: Vec::new(), internal_date: None };
+        let name = MailboxName::parse(mailbox).unwrap();
+        self.mailboxes.append(self.account(person).await, &name, vec![new]).await.unwrap();
+    }
+
+    /// How many there are.
+    pub async fn messages(&self, person: &str, mailbox: &str) -> u32 {
+        let name = MailboxName::parse(mailbox).unwrap();
+        self.mailboxes.find(self.account(person).await, &name).await.unwrap().record.messages
+    }
+
     pub fn imap(&self) -> imap::Services {
         imap::Services {
             auth: self.auth.clone(),
             mailboxes: self.mailboxes.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            hostname: Domain::parse(tls::HOST).unwrap(),
+            idle: Duration::from_secs(60),
         }
     }
 
