@@ -121,6 +121,7 @@ pub(super) fn prepare(
     }
     deposit.filings.extend(copies);
     own_mail.extend(bounce(plan, facts));
+    own_mail.extend(success(plan, facts));
     deposit.correspondents = correspondents(plan, facts);
     deposit.ledger.push(received(plan, facts)?);
     deposit.bodies = bodies;
@@ -245,11 +246,30 @@ fn send(facts: &Facts<'_>, visit: &Visit, outgoing: &Outgoing, cause: String) ->
     }
 }
 
+/// Numbers that keep the identifiers of reports apart from those of answers.
+const BOUNCE_NUMBER: usize = 65_535;
+const SUCCESS_NUMBER: usize = 65_536;
+
+/// One report for all recipients who have the message, where the sender wants to know. Where it was only passed on, whoever
+/// gets it next is asked for the report. That a script threw it away is between the script and its owner.
+fn success(plan: &Plan, facts: &Facts<'_>) -> Option<OwnMail> {
+    let recipients = facts.mail.envelope.recipients.iter().enumerate();
+    let delivered: Vec<&Recipient> = recipients
+        .filter(|(index, recipient)| recipient.notify.success && plan.recipients[*index] == Fate::Accepted)
+        .filter_map(|(index, recipient)| plan.ends_here(index).then_some(recipient))
+        .collect();
+    if delivered.is_empty() {
+        return None;
+    }
+    let (to, message) = own_mail::success(&facts.house, SUCCESS_NUMBER, facts.mail, facts.message, &delivered)?;
+    let cause = "its sender wanted to know".to_owned();
+    Some(OwnMail { kind: SendKind::Notice, address: None, account: None, to, message, cause })
+}
+
 /// One report for all recipients that need one.
 fn bounce(plan: &Plan, facts: &Facts<'_>) -> Option<OwnMail> {
     let failed = own_mail::failures(plan, facts.mail, facts.answers);
-    // The number keeps its identifier apart from those of the answers.
-    let (to, message) = own_mail::bounce(&facts.house, usize::from(u16::MAX), facts.mail, facts.message, &failed)?;
+    let (to, message) = own_mail::bounce(&facts.house, BOUNCE_NUMBER, facts.mail, facts.message, &failed)?;
     let cause = "refused while others accepted".to_owned();
     Some(OwnMail { kind: SendKind::Bounce, address: None, account: None, to, message, cause })
 }

@@ -129,6 +129,11 @@ impl Bounds {
 impl Evaluation<'_> {
     /// Follows one recipient of the envelope to all its ends, and says what to answer for it.
     fn recipient(&mut self, index: usize, recipient: &Recipient) -> Fate {
+        // RFC 4865 section 1: held mail is delivered to nobody yet, also not here. It waits among the sends, and comes back in
+        // for the addresses that are here by then.
+        if self.is_held() {
+            return self.outside(index, &recipient.address, OutgoingKind::Submission, recipient);
+        }
         let written = recipient.address.clone();
         let way = Way { written, content: Content::Original, recipient: index, from: None, depth: 0 };
         let arrival = match self.arrive(&recipient.address, way) {
@@ -162,6 +167,11 @@ impl Evaluation<'_> {
             let kind = self.file_for(account, inbox, Vec::new(), Some(Kept::NotForwarded));
             self.plan.visits[visit].deeds.push(Deed { kind, ..deed });
         }
+    }
+
+    fn is_held(&self) -> bool {
+        matches!(self.mail.origin, Origin::Submission { .. })
+            && self.mail.envelope.hold_until.is_some_and(|until| until > self.mail.now)
     }
 
     /// A recipient that no script of ours speaks for.

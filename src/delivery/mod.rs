@@ -79,6 +79,11 @@ impl std::fmt::Display for DeliveryError {
 impl std::error::Error for DeliveryError {}
 
 impl DeliveryError {
+    /// Whether the source said that the message is none that could be delivered.
+    pub fn is_unusable(&self) -> bool {
+        matches!(self, Self::Source(error) if error.kind() == io::ErrorKind::InvalidData)
+    }
+
     /// Whether it is for want of room: the peer is told so, and nobody needs to look for a fault.
     pub fn is_full_disk(&self) -> bool {
         match self {

@@ -131,16 +131,70 @@ pub(super) fn bounce(
         .iter()
         .zip(&diagnostics)
         .map(|((recipient, failure), diagnostic)| RecipientReport {
-            original: recipient.original.as_deref(),
-            address: &recipient.address,
-            action: Action::Failed,
-            status: failure.status(),
-            remote_mta: None,
             diagnostic: Some(diagnostic),
-            last_attempt: Some(mail.now),
-            will_retry_until: None,
+            ..reported(recipient, Action::Failed, failure.status(), mail)
         })
         .collect();
+    let returned = match mail.envelope.dsn_return {
+        Some(DsnReturn::Full) => Returned::Message(message),
+        _ => Returned::Header(message),
+    };
+    let subject = "Your message was not delivered to everybody";
+    let message = report(house, number, mail, Words { to: &to, subject, text: &text }, &reports, returned)?;
+    Some((to, message))
+}
+
+/// A report that recipients whose sender asked for it (RFC 3461 section 4.1) have the message. With its header only: the
+/// sender's RET is about failures (RFC 3461 section 4.3).
+pub(super) fn success(
+    house: &House<'_>,
+    number: usize,
+    mail: &Mail,
+    message: &[u8],
+    delivered: &[&Recipient],
+) -> Option<(Address, Vec<u8>)> {
+    let to = mail.envelope.sender.clone()?;
+    let mut text = "Your message was delivered to:\n\n".to_owned();
+    delivered.iter().for_each(|recipient| text.push_str(&format!("{}\n", recipient.address)));
+    text.push_str("\nThis report was made by the mail system. The rest of it is meant for machines.\n");
+    let reports: Vec<RecipientReport<'_>> = delivered
+        .iter()
+        .map(|recipient| reported(recipient, Action::Delivered, status(&Fate::Accepted), mail))
+        .collect();
+    let words = Words { to: &to, subject: "Your message was delivered", text: &text };
+    let message = report(house, number, mail, words, &reports, Returned::Header(message))?;
+    Some((to, message))
+}
+
+fn reported<'r>(recipient: &'r Recipient, action: Action, status: &'r str, mail: &Mail) -> RecipientReport<'r> {
+    RecipientReport {
+        original: recipient.original.as_deref(),
+        address: &recipient.address,
+        action,
+        status,
+        remote_mta: None,
+        diagnostic: None,
+        last_attempt: Some(mail.now),
+        will_retry_until: None,
+    }
+}
+
+/// For the person who reads it.
+#[derive(Clone, Copy)]
+struct Words<'w> {
+    to: &'w Address,
+    subject: &'w str,
+    text: &'w str,
+}
+
+fn report(
+    house: &House<'_>,
+    number: usize,
+    mail: &Mail,
+    words: Words<'_>,
+    recipients: &[RecipientReport<'_>],
+    returned: Returned<'_>,
+) -> Option<Vec<u8>> {
     let from = Address::from_parts("postmaster", house.hostname.clone()).ok()?;
     let message_id = house.message_id(number, house.hostname);
     let report = DeliveryReport {
@@ -148,20 +202,16 @@ pub(super) fn bounce(
         utf8: mail.envelope.smtputf8,
         from_name: Some("Mail delivery"),
         from: &from,
-        to: &to,
-        subject: "Your message was not delivered to everybody",
+        to: words.to,
+        subject: words.subject,
         stamp: Stamp { at: mail.now, offset_seconds: 0, message_id: &message_id },
-        text: &text,
+        text: words.text,
         envelope_id: mail.envelope.dsn_envelope_id.as_deref(),
         arrived: Some(mail.now),
-        recipients: &reports,
-        returned: match mail.envelope.dsn_return {
-            Some(DsnReturn::Full) => Returned::Message(message),
-            _ => Returned::Header(message),
-        },
+        recipients,
+        returned,
     };
-    let message = report.to_message();
-    Some((to, message))
+    Some(report.to_message())
 }
 
 fn words(failed: &[(&Recipient, Failure<'_>)]) -> String {

@@ -248,6 +248,17 @@ impl Plan {
         refusal.unwrap_or(Fate::Accepted)
     }
 
+    /// Whether an accepted recipient's way ends in this house: in a mailbox, or nowhere by its owner's wish.
+    pub(super) fn ends_here(&self, recipient: usize) -> bool {
+        let Some(arrival) = self.arrivals.get(recipient).copied().flatten() else { return false };
+        let reached = self.reached_from(arrival);
+        let has = |wanted: fn(&DeedKind) -> bool| {
+            reached.iter().any(|visit| self.visits[*visit].deeds.iter().any(|deed| wanted(&deed.kind)))
+        };
+        has(|kind| matches!(kind, DeedKind::File { .. } | DeedKind::FiledAlready { .. }))
+            || !has(|kind| matches!(kind, DeedKind::Send(_) | DeedKind::SentAlready { .. }))
+    }
+
     /// Copies that an accepted recipient's redirections should have made and could not, and of which nobody else hears.
     /// What owners reject and administrators pause is their wish; what has been here before is here.
     pub(super) fn missed(&self, recipient: usize) -> Option<&Fate> {

@@ -92,7 +92,7 @@ fn start(stage: &Stage, listener: Listener, kind: Kind) -> Task {
 
 /// What is joined up from one end to the other.
 fn offered(kind: Kind) -> Offered {
-    Offered { starttls: kind != Kind::Submissions, smtputf8: true, ..Offered::default() }
+    Offered { starttls: kind != Kind::Submissions, smtputf8: true, dsn: true, binary_mime: true, ..Offered::default() }
 }
 
 fn rate_limits(config: &Config) -> RateLimits {

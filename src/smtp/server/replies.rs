@@ -166,6 +166,8 @@ table! {
         // The message.
         BareLineEnds => 550 (5, 6, 0) "The message has CR or LF alone, not together";
         Nul => 550 (5, 6, 0) "The message has a NUL";
+        /// RFC 3463 section 3.7.
+        BinaryNotConvertible => 554 (5, 6, 3) "A binary part of the message is signed and can't be converted";
         Malformed => 550 (5, 6, 0) "The message is malformed";
         Looping => 554 (5, 4, 6) "The message is going round in circles";
         Spam => 550 (5, 7, 1) "The message looks like spam";

@@ -12,7 +12,7 @@ use crate::smtp::server::{
     Answer, Arrived, AuthAnswer, AuthStep, Caller, Cause, Conversation, Delivered, Hello, Kind, Logins, Refusal,
     Verdict,
 };
-use crate::types::{Envelope, Recipient};
+use crate::types::{BodyKind, Envelope, Recipient};
 use std::future::ready;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -189,14 +189,23 @@ impl Session {
         self.hand_over(mail, letter).await
     }
 
-    async fn hand_over(&self, mail: Mail, letter: Letter) -> Result<Delivered, Refusal> {
+    async fn hand_over(&self, mut mail: Mail, letter: Letter) -> Result<Delivered, Refusal> {
+        let is_binary = mail.envelope.body == BodyKind::Binary;
+        if is_binary {
+            mail.envelope.body = BodyKind::SevenBit;
+        }
         let (octets, recipients) = (letter.octets(), mail.envelope.recipients.len());
         let sender = mail.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let answers = if self.caller.kind.is_lmtp() { Answers::Each } else { Answers::One };
-        match self.reception.delivery.deliver(mail, answers, octets, move || letter.into_octets()).await {
+        let read = move || if is_binary { letter.into_text() } else { letter.into_octets() };
+        match self.reception.delivery.deliver(mail, answers, octets, read).await {
             Ok(fates) => {
                 tracing::info!(%sender, recipients, octets, fates = %outcome::in_words(&fates), "message decided");
                 Ok(outcome::delivered(&fates, answers))
+            }
+            Err(error) if error.is_unusable() => {
+                tracing::info!(%error, "refused: a binary message that can't be made text");
+                Err(Cause::BinaryNotConvertible.into())
             }
             Err(error) if error.is_full_disk() => {
                 tracing::error!(%error, "a message could not be stored; its sender was told to come again");

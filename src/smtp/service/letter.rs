@@ -4,7 +4,7 @@
 use super::senders;
 use crate::auth::Authenticated;
 use crate::directory::Snapshot;
-use crate::message::{HeaderEdit, NewField, Protocol, Received, body_offset};
+use crate::message::{HeaderEdit, NewField, Protocol, Received, Structure, body_offset, to_seven_bit};
 use crate::policy::{Assessment, Loop, Scan, Trust, assessment_fields, check_loop, remove_forgeries};
 use crate::smtp::server::{Cause, Spooled, Submission, claimed_senders, completed};
 use crate::types::limits::{MESSAGE_HEADER_OCTETS_MAX, SPOOL_MEMORY_OCTETS};
@@ -71,6 +71,15 @@ impl Letter {
         let Self { content, mut header, body_at } = self;
         content.append_rest(body_at, &mut header)?;
         Ok(header)
+    }
+
+    /// As [`Self::into_octets`], for a binary message (RFC 3030 section 3): its parts in base64, since mail programs and the
+    /// servers it may go to understand nothing else. [`io::ErrorKind::InvalidData`] where a signature forbids it.
+    pub(super) fn into_text(self) -> io::Result<Vec<u8>> {
+        let octets = self.into_octets()?;
+        let text = to_seven_bit(&octets, &Structure::scan(&octets));
+        let text = text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(text.into_owned())
     }
 
     /// What becomes of a submitter's header, and whether he may send it so.
