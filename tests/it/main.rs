@@ -6,6 +6,7 @@ mod crash;
 mod dialogs;
 mod imap_clients;
 mod mail_in;
+mod proofs_of_servers;
 mod rules;
 mod smtp_logins;
 mod support;
