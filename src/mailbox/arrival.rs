@@ -1,11 +1,12 @@
 //! A message on its way into the store: everything that will ever be asked of it is worked out here, once.
 
+use super::search::{SKETCHED_FIELDS, signature};
 use super::service::Mailboxes;
 use super::{MailboxError, Received};
-use crate::message::Parsed;
+use crate::message::{Parsed, SearchText};
 use crate::store::{BodyChoice, BodyIndex, NewBody, Sketch, StoreError};
 use crate::types::BodyId;
-use crate::types::limits::{BODY_CHUNK_OCTETS, INDEX_INLINE_OCTETS};
+use crate::types::limits::{BODY_CHUNK_OCTETS, INDEX_INLINE_OCTETS, SKETCH_FIELDS_OCTETS_MAX};
 use std::sync::Arc;
 
 /// A message ready for a deposit: small ones travel in its transaction, large ones are stored ahead of it.
@@ -47,8 +48,19 @@ fn analysed(raw: &[u8]) -> BodyIndex {
         bodystructure: analysis.bodystructure,
         structure: analysis.structure.to_bytes(),
         facts: analysis.facts.to_bytes(),
+        sketch: sketch(&analysis.search_text),
         search_text: analysis.search_text,
-        sketch: Sketch::default(),
+    }
+}
+
+fn sketch(search_text: &[u8]) -> Sketch {
+    match SearchText::from_bytes(search_text) {
+        // A text that was cut says nothing about what was left out, so nothing may be ruled out by it.
+        Ok(text) if text.is_complete() => Sketch {
+            signature: signature(text.octets()),
+            fields: text.of_fields(&SKETCHED_FIELDS, SKETCH_FIELDS_OCTETS_MAX),
+        },
+        _ => Sketch::default(),
     }
 }
 

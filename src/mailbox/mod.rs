@@ -15,6 +15,7 @@ mod open;
 mod quota;
 mod reading;
 mod rights;
+mod search;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use open::{AccountEvent, AccountFeed, Counters, EventKind, Gone, News, OpenM
 pub use quota::STORAGE_UNIT_OCTETS;
 pub use reading::{Fetch, Fetched, Message, MessageView, Needs, Part, PartOf, PartStream, Want, Window};
 pub use rights::Rights;
+pub use search::{DateIs, DateOf, Day, Query, TextPlace};
 pub use service::{Mailboxes, Settings};
 
 // Words of the store that protocols, which may not name it, speak in.

@@ -13,7 +13,7 @@ use super::subject::base_subject;
 use crate::types::Timestamp;
 use crate::types::limits::REFERENCES_MAX;
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 /// Octets of one sort key or subject. Sorting by more than this is sorting by less.
 const KEY_OCTETS_MAX: usize = 2048;
 

@@ -82,6 +82,33 @@ impl<'a> SearchText<'a> {
         self.is_complete
     }
 
+    /// All there is, separators included: a text that is found anywhere is a substring of this.
+    pub fn octets(&self) -> &'a [u8] {
+        self.all
+    }
+
+    /// A search text of these header fields alone. One that had to leave out a field for want of room says that it is not
+    /// complete.
+    pub fn of_fields(&self, names: &[&str], octets_max: usize) -> Vec<u8> {
+        let mut chosen = SearchTextBuilder::new();
+        chosen.is_complete = self.is_complete;
+        for field in self.fields.split(|octet| *octet == FIELD as u8).skip(1) {
+            let is_named = |name: &&str| {
+                let value = field.split_at_checked(name.len()).filter(|(found, _)| *found == name.as_bytes());
+                value.is_some_and(|(_, value)| value.starts_with(b": "))
+            };
+            // Written by us as text, and cut at separators that are no part of a character.
+            let Some(text) = std::str::from_utf8(field).ok().filter(|_| names.iter().any(is_named)) else { continue };
+            if chosen.fields.len() + text.len() >= octets_max {
+                chosen.is_complete = false;
+                continue;
+            }
+            chosen.fields.push(FIELD);
+            chosen.fields.push_str(text);
+        }
+        chosen.into_bytes()
+    }
+
     /// Whether the needle occurs there. The empty needle occurs in every message that has the place.
     pub fn contains(&self, place: SearchPlace<'_>, needle: &Needle) -> bool {
         match place {
@@ -304,6 +331,26 @@ mod tests {
         check(SearchPlace::Text, "wien\u{1}x-empty", false);
         check(SearchPlace::Text, "absent", false);
         check(SearchPlace::Text, "", true);
+    }
+
+    #[test]
+    fn chosen_fields_are_found_as_in_the_whole() {
+        let bytes = Parsed::parse(MAIL).analyse().search_text;
+        let whole = SearchText::from_bytes(&bytes).expect("just written");
+        let chosen = whole.of_fields(&["FROM", "SUBJECT"], 1000);
+        let text = SearchText::from_bytes(&chosen).expect("just written");
+        assert!(text.is_complete() && text.octets().len() < 100);
+        let check = |name: &str, needle: &str, expected: bool| {
+            assert_eq!(text.contains(SearchPlace::Header(name), &Needle::new(needle)), expected, "{name} {needle}");
+        };
+        check("from", "jürgen", true);
+        check("subject", "aus wien", true);
+        check("x-empty", "", false);
+        let short = whole.of_fields(&["FROM", "SUBJECT"], 30);
+        let text = SearchText::from_bytes(&short).expect("just written");
+        assert!(!text.is_complete());
+        assert!(text.contains(SearchPlace::Header("FROM"), &Needle::new("jürgen")));
+        assert!(!text.contains(SearchPlace::Header("SUBJECT"), &Needle::new("wien")));
     }
 
     #[test]

@@ -423,3 +423,8 @@ pub const QUEUE_RELAY_DOWN_SECONDS: i64 = 60;
 /// How long the queue waits after the store has failed it, and at most before it looks whether something is due.
 pub const QUEUE_TROUBLE_SECONDS: i64 = 10;
 pub const QUEUE_LOOK_SECONDS_MAX: u64 = 300;
+/// Messages whose sketches, and whose texts, one reading of a search looks at.
+pub const SEARCH_JOB_MESSAGES: usize = 4096;
+pub const SEARCH_TEXT_JOB_MESSAGES: usize = 512;
+/// Octets of the header fields that are kept beside a message's signature; longer ones are searched in its text.
+pub const SKETCH_FIELDS_OCTETS_MAX: usize = 2048;
