@@ -81,8 +81,9 @@ impl From<StartError> for Failure {
             }
             StartError::Log(_) | StartError::Signals(_) => Self::fault("internal", error.to_string()),
             other => {
+                let hint = other.is_permission().then(|| "check owner and permissions".to_owned());
                 let text = other.to_string();
-                let told = |line: &str| Told { code: "start".to_owned(), message: line.to_owned(), hint: None };
+                let told = |line: &str| Told { code: "start".to_owned(), message: line.to_owned(), hint: hint.clone() };
                 Self(Problem { side: Side::Refused, causes: text.lines().map(told).collect() })
             }
         }

@@ -65,6 +65,14 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+impl StartError {
+    /// A file or directory that is somebody else's, or closed.
+    pub fn is_permission(&self) -> bool {
+        let (Self::Directory(_, error) | Self::Tls(TlsError::File(_, error))) = self else { return false };
+        error.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
 /// What to do when a port is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenTaken {

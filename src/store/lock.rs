@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::Path;
 
+pub(super) const LOCK_FILE: &str = "lock";
+
 /// Held as long as the store is open.
 pub(super) struct DirectoryLock {
     _file: File,
@@ -12,7 +14,7 @@ pub(super) struct DirectoryLock {
 
 impl DirectoryLock {
     pub(super) fn take(directory: &Path) -> Result<Self, StoreError> {
-        let path = directory.join("lock");
+        let path = directory.join(LOCK_FILE);
         let mut file = OpenOptions::new()
             .create(true)
             .read(true)

@@ -151,7 +151,12 @@ impl Store {
         let lock = DirectoryLock::take(directory)?;
         backup::finish_interrupted_restore(directory)?;
         let engine = sqlite::Sqlite::at(&directory.join(DATABASE_FILE));
-        Self::open_engine(Arc::new(engine), directory, Some(lock), clock)
+        let opened = Self::open_engine(Arc::new(engine), directory, Some(lock), clock);
+        give_to_owner(directory);
+        opened.map_err(|error| match error {
+            StoreError::ReadOnly(why) => StoreError::ReadOnly(format!("{}: {why}", directory.display())),
+            other => other,
+        })
     }
 
     fn open_engine(
@@ -232,6 +237,21 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.readers.read(work).blocking_recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// What root's commands make in another user's directory is that user's, or his server could not start any more. Whoever
+/// is not root has made nothing that is not his own.
+fn give_to_owner(directory: &Path) {
+    use std::os::unix::fs::{MetadataExt, lchown};
+    let Ok(owner) = std::fs::metadata(directory) else { return };
+    for name in [lock::LOCK_FILE, DATABASE_FILE] {
+        let path = directory.join(name);
+        if std::fs::symlink_metadata(&path).is_ok_and(|file| file.uid() != owner.uid())
+            && let Err(error) = lchown(&path, Some(owner.uid()), Some(owner.gid()))
+        {
+            tracing::warn!(%error, file = %path.display(), "belongs to somebody else than the directory does");
+        }
     }
 }
 

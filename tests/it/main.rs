@@ -4,6 +4,7 @@
 
 mod crash;
 mod dialogs;
+mod faults;
 mod imap_clients;
 mod mail_in;
 mod proofs_of_servers;

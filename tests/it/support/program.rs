@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -47,15 +49,41 @@ impl Place {
         self.directory.path().join(name)
     }
 
+    /// Another configuration, by one replacement in it.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let file = self.path("posthouse.toml");
+        let text = std::fs::read_to_string(&file).expect("the configuration");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(file, text.replacen(from, to, 1)).expect("a file");
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        self.command_of(Path::new(PROGRAM), arguments)
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         command.env("POSTHOUSE_CONFIG", "posthouse.toml").env("TZ", "UTC").env("TMPDIR", self.directory.path());
         command
     }
 
+    /// As somebody else, which only root can. The program may lie where that user can't look: there is a copy here.
+    pub(crate) fn run_as(&self, user_id: u32, arguments: &[&str]) -> Outcome {
+        let program = self.path("posthouse");
+        if !program.exists() {
+            std::fs::copy(PROGRAM, &program).expect("a copy of the program");
+        }
+        let mut command = self.command_of(&program, arguments);
+        command.uid(user_id).gid(user_id);
+        Self::outcome(command, "")
+    }
+
     pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = self.command(arguments);
+        Self::outcome(self.command(arguments), input)
+    }
+
+    fn outcome(mut command: Command, input: &str) -> Outcome {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         // A command that reads nothing may be gone already.
@@ -170,29 +198,56 @@ impl Drop for Running {
 pub(crate) struct Server {
     running: Running,
     log: BufReader<Box<dyn Read>>,
+    /// What was read of its log.
+    said: String,
 }
 
 /// Starts a server and returns when it is ready.
 pub(crate) fn serve(place: &Place) -> Server {
     let mut child = place.command(&["serve"]).stderr(Stdio::piped()).spawn().expect("the server starts");
     let log: Box<dyn Read> = Box::new(child.stderr.take().expect("piped"));
-    let mut server = Server { running: Running { child }, log: BufReader::new(log) };
+    let mut server = Server { running: Running { child }, log: BufReader::new(log), said: String::new() };
     server.wait_for(" ready");
     server
 }
 
 impl Server {
-    fn wait_for(&mut self, word: &str) {
-        let mut all = String::new();
+    /// Reads the log up to a line that ends so.
+    fn wait_for(&mut self, end: &str) {
+        self.wait_for_line(|line| line.trim_end().ends_with(end));
+    }
+
+    /// Reads the log up to a line that contains this, and returns the line.
+    pub(crate) fn wait_for_word(&mut self, word: &str) -> String {
+        self.wait_for_line(|line| line.contains(word))
+    }
+
+    fn wait_for_line(&mut self, is_wanted: impl Fn(&str) -> bool) -> String {
         loop {
             let mut line = String::new();
             let read = self.log.read_line(&mut line).expect("a readable log");
-            assert!(read > 0, "the server ended: {all}");
-            all += &line;
-            if line.trim_end().ends_with(word) {
-                return;
+            self.said += &line;
+            assert!(read > 0, "the server ended: {}", self.said);
+            if is_wanted(&line) {
+                return line;
             }
         }
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// Where a service listens, as its log says.
+    pub(crate) fn address(&self, service: &str) -> SocketAddr {
+        let mut lines = self.said.lines().filter(|line| line.contains(&format!("service=\"{service}\"")));
+        let line = lines.next().unwrap_or_else(|| panic!("{service} does not listen: {}", self.said));
+        let (_, address) = line.split_once("address=").expect("an address");
+        address.trim_matches('"').parse().expect("an address")
+    }
+
+    pub(crate) fn hang_up(&self) {
+        self.running.signal("HUP");
     }
 
     pub(crate) fn reload(&mut self) {
