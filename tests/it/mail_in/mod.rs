@@ -2,4 +2,5 @@
 
 mod dialogs;
 mod policy;
+mod programs;
 mod trust;
