@@ -49,7 +49,7 @@
 //! | `mailbox` | the protocols' only way to mail; open mailboxes, search, change feed | store, message |
 //! | `queue` | what is due, to which server, when again, give up, bounce; signs what goes out | store, dns, message, policy |
 //! | `delivery` | accepted message to plan to one commit | directory, filter, mailbox, queue, store, message, rules |
-//! | `admin` | one function per administrator's act, such as a domain's DKIM keys | auth, directory, rules, filter, mailbox, policy, queue, delivery, store |
+//! | `admin` | one function per administrator's act, such as a domain's DKIM keys and what DNS says of it | auth, directory, rules, filter, mailbox, policy, queue, delivery, store, dns |
 //! | `smtp` | grammar for both sides, server sessions, client | net, message, auth, policy, directory, delivery, queue |
 //! | `imap` | grammar, sessions, what a client was told | net, auth, mailbox, delivery |
 //! | `managesieve` | scripts by RFC 5804 | net, auth, filter, admin |

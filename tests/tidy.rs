@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("mailbox", &["store", "message"]),
     ("queue", &["store", "dns", "message", "policy"]),
     ("delivery", &["directory", "filter", "mailbox", "queue", "store", "message", "rules"]),
-    ("admin", &["auth", "directory", "rules", "filter", "mailbox", "policy", "queue", "delivery", "store"]),
+    ("admin", &["auth", "directory", "rules", "filter", "mailbox", "policy", "queue", "delivery", "store", "dns"]),
     ("smtp", &["net", "message", "auth", "policy", "directory", "delivery", "queue"]),
     ("imap", &["net", "auth", "mailbox", "delivery"]),
     ("managesieve", &["net", "auth", "filter", "admin"]),

@@ -85,6 +85,10 @@ impl Act for DomainAdd {
                 })
             })
             .await?;
+        if let Err(refused) = admin.make_first_keys(&self.domain).await {
+            // The domain is there, and the next round of upkeep tries again.
+            tracing::error!(domain = %self.domain, %refused, "no DKIM keys could be made");
+        }
         Ok(done)
     }
 }

@@ -44,6 +44,8 @@ pub enum Cause {
     UnknownAct(String),
     BadRequest(String),
     TaskDied,
+    /// The machine could not make a DKIM key.
+    KeyNotMade(String),
     Store(StoreError),
 }
 
@@ -147,7 +149,7 @@ impl Cause {
             }
             Self::Credential(CredentialError::Hash(error)) => *error != HashError::Busy,
             Self::Script(cause) => cause.is_fault(),
-            Self::TaskDied => true,
+            Self::TaskDied | Self::KeyNotMade(_) => true,
             _ => false,
         }
     }
@@ -167,7 +169,7 @@ impl Cause {
             Self::Credential(_) => "credential",
             Self::NoBackup { .. } => "no-backup",
             Self::UnknownAct(_) | Self::BadRequest(_) => "bad-request",
-            Self::TaskDied => "internal",
+            Self::TaskDied | Self::KeyNotMade(_) => "internal",
             Self::Store(error) => store_code(error),
         }
     }
@@ -275,6 +277,7 @@ impl fmt::Display for Cause {
                 write!(formatter, "the server knows no command {name:?}: is it of another version?")
             }
             Self::BadRequest(why) => write!(formatter, "the request can't be read: {why}"),
+            Self::KeyNotMade(why) => formatter.write_str(why),
             Self::TaskDied => formatter.write_str("a task of the server died; the log has the cause"),
             Self::Store(error) => error.fmt(formatter),
         }

@@ -12,6 +12,7 @@
 //! | file | acts |
 //! |---|---|
 //! | `domains`, `accounts`, `app_passwords`, `aliases`, `redirections`, `responders` | add, list, show, set, remove, … |
+//! | `dkim` | keys that sign a domain's mail, and when others take over |
 //! | `convert` | mailbox to redirection or alias, and back |
 //! | `scripts` | Sieve scripts of people, domains and the server; what switches were compiled to |
 //! | `keep` | verify, backup, status, check |
@@ -24,6 +25,7 @@ mod app_passwords;
 mod causes;
 mod change;
 mod convert;
+mod dkim;
 mod domains;
 mod draft;
 mod error;
@@ -46,6 +48,7 @@ pub use app_passwords::{AppPasswordAdd, AppPasswordAdded, AppPasswordList, AppPa
 pub use causes::{AddressCause, DomainCause, ScriptCause};
 pub use change::{Done, MailNow};
 pub use convert::{Convert, ConvertTo};
+pub use dkim::{DomainRotateKeys, KeyView, KeysRotated, RotateWhen};
 pub use domains::{CatchAll, DomainAdd, DomainList, DomainRemove, DomainSet, DomainShow, Hosting};
 pub use error::{Cause, Consequence, Problem, Refused, Side, Told};
 pub use keep::{
@@ -67,6 +70,7 @@ pub use views::{
 
 use crate::auth::Auth;
 use crate::directory::{Directory, Snapshot};
+use crate::dns::Resolver;
 use crate::rules::{AddressRules, PasswordRules};
 use crate::store::{AddressRecord, Store};
 use crate::types::{Domain, Timestamp};
@@ -97,6 +101,7 @@ struct Inner {
     auth: Auth,
     settings: ArcSwap<Settings>,
     running: ArcSwap<Option<Running>>,
+    resolver: ArcSwap<Option<Arc<dyn Resolver>>>,
 }
 
 /// What a running server tells of itself. Nothing, when an act runs in a command's own process.
@@ -110,7 +115,8 @@ pub struct Running {
 impl Admin {
     pub fn new(store: Store, directory: Directory, auth: Auth, settings: Settings) -> Self {
         let (settings, running) = (ArcSwap::from_pointee(settings), ArcSwap::from_pointee(None));
-        Self(Arc::new(Inner { store, directory, auth, settings, running }))
+        let resolver = ArcSwap::from_pointee(None);
+        Self(Arc::new(Inner { store, directory, auth, settings, running, resolver }))
     }
 
     /// From a reloaded configuration.
@@ -121,6 +127,15 @@ impl Admin {
     /// Called once everything listens.
     pub fn set_running(&self, running: Running) {
         self.0.running.store(Arc::new(Some(running)));
+    }
+
+    /// Whom to ask what DNS says. Without one, nothing is known of it.
+    pub fn set_resolver(&self, resolver: Arc<dyn Resolver>) {
+        self.0.resolver.store(Arc::new(Some(resolver)));
+    }
+
+    fn resolver(&self) -> Option<Arc<dyn Resolver>> {
+        self.0.resolver.load().as_ref().clone()
     }
 
     fn store(&self) -> &Store {
@@ -196,7 +211,7 @@ macro_rules! acts {
 }
 
 acts! {
-    DomainAdd, DomainList, DomainShow, DomainSet, DomainRemove,
+    DomainAdd, DomainList, DomainShow, DomainSet, DomainRemove, DomainRotateKeys,
     AccountAdd, AccountList, AccountShow, AccountSet, AccountPassword, AccountSuspend, AccountResume, AccountRemove,
     AccountRestore,
     AppPasswordAdd, AppPasswordList, AppPasswordRemove,

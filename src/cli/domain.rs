@@ -5,7 +5,8 @@ use super::failure::Failure;
 use super::output::{Output, minute};
 use super::values;
 use crate::admin::{
-    CatchAll, DomainAdd, DomainKindView, DomainList, DomainRemove, DomainSet, DomainShow, DomainView, Hosting,
+    CatchAll, DomainAdd, DomainKindView, DomainList, DomainRemove, DomainRotateKeys, DomainSet, DomainShow, DomainView,
+    Hosting, KeyView, RotateWhen,
 };
 use crate::types::Domain;
 use clap::{ArgGroup, Subcommand};
@@ -62,6 +63,19 @@ Examples:
         /// The address that gets mail for unknown ones, or none
         #[arg(long, value_name = "ADDRESS|none", value_parser = catch_all)]
         catch_all: Option<CatchAll>,
+    },
+    /// Make new keys to sign the domain's mail with
+    ///
+    /// They are used from the next day on, once DNS answers with their records; until then the old ones sign. `posthouse
+    /// dns` shows the records. This also happens by itself every year.
+    #[command(after_long_help = "Example:\n  posthouse domain rotate-keys example.org")]
+    RotateKeys {
+        /// The domain
+        #[arg(value_name = "DOMAIN", value_parser = values::domain)]
+        domain: Domain,
+        /// Use them at once, whatever DNS has: the old ones are known to somebody
+        #[arg(long)]
+        now: bool,
     },
     /// Stop receiving mail for a domain
     ///
@@ -127,6 +141,16 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             let headline = format!("domain {domain} is changed");
             let done = desk.change(DomainSet { domain, hosting, catch_all }).await?;
             output.done(&done, &headline)
+        }
+        Action::RotateKeys { domain, now } => {
+            let when = if now { RotateWhen::Now } else { RotateWhen::Published };
+            let rotated = desk.change(DomainRotateKeys { domain, when }).await?;
+            output.answer(&rotated, |page| {
+                page.strong_line(if rotated.changed { "new keys are made" } else { "new keys are waiting already" });
+                let row = |one: &KeyView| [one.selector.clone(), one.meaning.clone()];
+                page.table(["KEY", "WHAT BECOMES OF IT"], rotated.keys.iter().map(row), "no keys");
+                rotated.notes.iter().for_each(|note| page.note(note));
+            })
         }
         Action::Remove { domain, yes } => {
             let headline = format!("domain {domain} is gone");

@@ -238,6 +238,7 @@ fn send(facts: &Facts<'_>, visit: &Visit, outgoing: &Outgoing, cause: String) ->
             deliver_by: outgoing.deliver_by,
             skip_octets: facts.return_path_octets,
             prepend,
+            sign: false,
             next_hop,
             cause,
             message_id: facts.message_id.clone(),
@@ -328,6 +329,7 @@ pub(super) fn own_send(mail: &Mail, own: &OwnMail, stored: &StoredMessage, lifet
         details: SendDetails {
             notify: Notify::NEVER,
             smtputf8: own.to.needs_utf8(),
+            sign: true,
             skip_octets: stored.return_path_octets,
             cause: own.cause.clone(),
             session: mail.session.clone(),

@@ -27,8 +27,8 @@ pub use client_name::confirmed_name;
 pub use findings::{Arrival, DkimFinding, DmarcFinding, DmarcPolicy, Findings, Outcome, SpfFinding, SpfIdentity};
 pub use loops::{Loop, check_loop};
 pub use rates::{Exceeded, Rate, RateLimits, Rates};
-pub use scan::Scan;
-pub use signing::{KeyKind, NewKey, SigningError, SigningKey, key_name, key_record, new_key};
+pub use scan::{Scan, author_domains};
+pub use signing::{KeyKind, NewKey, SigningError, SigningKey, is_key_record, key_name, key_record, new_key};
 pub use verifier::{Patience, Verifier};
 
 #[cfg(test)]

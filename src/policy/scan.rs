@@ -132,32 +132,42 @@ impl Scan {
         }
     }
 
-    /// RFC 9989 section 5.3.1: the domains DMARC is about.
     pub(super) fn authors(&self) -> Authors {
-        let mut authors = Authors { domains: Vec::new(), kind: AuthorsKind::Regular };
-        let fields: Vec<_> = HeaderFields::new(&self.header).filter(|field| field.is("From")).collect();
-        if fields.len() > 1 {
-            authors.kind = AuthorsKind::SeveralFields;
-        }
-        for mailbox in fields.iter().flat_map(|field| mailboxes(field.value())) {
-            // Without a domain there is nobody whose policy could be asked for, and nobody is impersonated.
-            let Some(domain) = mailbox.domain else { continue };
-            let text = std::str::from_utf8(&domain).ok();
-            let Some(domain) = text.and_then(|text| Domain::parse(text.trim()).ok()) else {
-                authors.kind = AuthorsKind::Incomplete;
-                continue;
-            };
-            if authors.domains.contains(&domain) {
-                continue;
-            }
-            if authors.domains.len() == DMARC_AUTHOR_DOMAINS_MAX {
-                authors.kind = AuthorsKind::Incomplete;
-                break;
-            }
-            authors.domains.push(domain);
-        }
-        authors
+        authors(&self.header)
     }
+}
+
+/// The domains of those who wrote a message, by the one From it has; none where that can't be told for sure.
+pub fn author_domains(header: &[u8]) -> Vec<Domain> {
+    let authors = authors(header);
+    if authors.kind == AuthorsKind::Regular { authors.domains } else { Vec::new() }
+}
+
+/// RFC 9989 section 5.3.1: the domains DMARC is about.
+fn authors(header: &[u8]) -> Authors {
+    let mut authors = Authors { domains: Vec::new(), kind: AuthorsKind::Regular };
+    let fields: Vec<_> = HeaderFields::new(header).filter(|field| field.is("From")).collect();
+    if fields.len() > 1 {
+        authors.kind = AuthorsKind::SeveralFields;
+    }
+    for mailbox in fields.iter().flat_map(|field| mailboxes(field.value())) {
+        // Without a domain there is nobody whose policy could be asked for, and nobody is impersonated.
+        let Some(domain) = mailbox.domain else { continue };
+        let text = std::str::from_utf8(&domain).ok();
+        let Some(domain) = text.and_then(|text| Domain::parse(text.trim()).ok()) else {
+            authors.kind = AuthorsKind::Incomplete;
+            continue;
+        };
+        if authors.domains.contains(&domain) {
+            continue;
+        }
+        if authors.domains.len() == DMARC_AUTHOR_DOMAINS_MAX {
+            authors.kind = AuthorsKind::Incomplete;
+            break;
+        }
+        authors.domains.push(domain);
+    }
+    authors
 }
 
 /// Finds the blank line behind the header in octets that grow, looking at each once.

@@ -107,6 +107,23 @@ pub fn key_record(kind: KeyKind, public: &[u8]) -> String {
     format!("v=DKIM1; k={name}; p={}", STANDARD.encode(public))
 }
 
+/// Whether a text found in DNS is the record of this key (RFC 6376 section 3.6.1): its tags may stand in any order and have
+/// blanks in them.
+pub fn is_key_record(text: &str, kind: KeyKind, public: &[u8]) -> bool {
+    let tag = |name: &str| {
+        let mut tags = text.split(';').filter_map(|tag| tag.split_once('='));
+        let value = tags.find_map(|(known, value)| (known.trim() == name).then_some(value));
+        value.map(|value| value.split_whitespace().collect::<String>())
+    };
+    let kind = match kind {
+        KeyKind::Rsa => "rsa",
+        KeyKind::Ed25519 => "ed25519",
+    };
+    tag("v").is_none_or(|version| version == "DKIM1")
+        && tag("k").unwrap_or_else(|| "rsa".to_owned()) == kind
+        && tag("p").is_some_and(|known| known == STANDARD.encode(public))
+}
+
 /// Where a key is looked for.
 pub fn key_name(selector: &str, domain: &Domain) -> String {
     format!("{selector}._domainkey.{domain}")
@@ -226,6 +243,22 @@ mod tests {
             "From=5 From=1 From=- To=- Cc=- Subject=- Date=- Message-ID=- List-Id=4 List-Id=3"
         );
         assert_eq!(fields_to_sign("Subject: x\r\n".repeat(10_000).as_bytes()).len(), DKIM_SIGNED_FIELDS_MAX);
+    }
+
+    #[test]
+    fn records_are_known_however_they_are_written() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(is_key_record(text, KeyKind::Ed25519, b"abc"), expected, "{text}");
+        };
+        check(&key_record(KeyKind::Ed25519, b"abc"), true);
+        check("k=ed25519;p=YW Jj", true);
+        check(" p = YWJj ; k = ed25519 ; v = DKIM1; t=s; n=x", true);
+        check("v=DKIM1; p=YWJj", false);
+        check("v=DKIM2; k=ed25519; p=YWJj", false);
+        check("v=DKIM1; k=ed25519; p=", false);
+        check("v=DKIM1; k=rsa; p=YWJj", false);
+        check("", false);
+        assert!(is_key_record("p=YWJj", KeyKind::Rsa, b"abc"));
     }
 
     #[test]

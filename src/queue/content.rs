@@ -1,5 +1,6 @@
 //! A stored message as it goes out: without what is ours alone, with what goes on top, a chunk at a time.
 
+use super::signer::{Signer, Signing};
 use super::transport::{Content, ContentError, Pending};
 use crate::message::{Structure, body_offset, has_eight_bit_header, to_seven_bit};
 use crate::store::{SendDetails, Store, StoreError};
@@ -20,6 +21,7 @@ pub(super) struct StoredContent {
     at: usize,
     conversions: Arc<Semaphore>,
     converted: Option<Converted>,
+    signing: Option<Signing>,
 }
 
 /// Whole in memory, and only so many at a time.
@@ -64,6 +66,7 @@ impl StoredContent {
             at: 0,
             conversions: Arc::clone(conversions),
             converted: None,
+            signing: None,
         };
         let found = content.look(details).await?;
         content.kind = match found {
@@ -72,6 +75,25 @@ impl StoredContent {
             Findings { .. } => BodyKind::SevenBit,
         };
         Ok((content, details.smtputf8 && found.eight_bit_header))
+    }
+
+    /// What the house wrote is signed as it goes out. It is small.
+    pub(super) async fn sign(&mut self, signer: &Signer) -> Result<(), ContentError> {
+        let signing = signer.for_house(&self.first).await.map_err(|error| unreadable(&error))?;
+        let Some(signing) = signing else { return Ok(()) };
+        let (whole, now) = (self.whole().await?, self.store.clock().now());
+        self.at = 0;
+        let signed = tokio::task::spawn_blocking(move || (signing.sign(whole, now), signing)).await;
+        let (octets, signing) = signed.map_err(|error| ContentError::Unreadable(error.to_string()))?;
+        self.octets = octets.len() as u64;
+        (self.first, self.chunks, self.signing) = (octets.into(), 1, Some(signing));
+        Ok(())
+    }
+
+    /// One of our people's message has its signatures; it is signed anew if it has to be changed.
+    pub(super) async fn sign_when_changed(&mut self, signer: &Signer) -> Result<(), ContentError> {
+        self.signing = signer.for_people(&self.first).await.map_err(|error| unreadable(&error))?;
+        Ok(())
     }
 
     /// What the envelope once said of the octets may be wrong, and a script may have changed them since; so they are
@@ -129,9 +151,15 @@ impl StoredContent {
         self.at = 0;
         let whole = self.whole().await?;
         self.at = 0;
+        let (signing, now) = (self.signing.take(), self.store.clock().now());
         let converting = tokio::task::spawn_blocking(move || {
             let made = to_seven_bit(&whole, &Structure::scan(&whole)).map(std::borrow::Cow::into_owned);
-            made.map_err(|error| ContentError::EightBit(error.to_string()))
+            let made = made.map_err(|error| ContentError::EightBit(error.to_string()))?;
+            // RFC 6376 section 5.3: a signature does not survive the change.
+            Ok(match signing {
+                Some(signing) => signing.sign_anew(&made, now),
+                None => made,
+            })
         });
         let octets = converting.await.map_err(|error| ContentError::Unreadable(error.to_string()))??;
         self.octets = octets.len() as u64;

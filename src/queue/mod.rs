@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `schedule`, `worker` | who works where: fair between destinations, and within one between senders |
 //! | `route`, `policies`, `attempt`, `pool` | which servers, how they are made sure of, in which order they are tried |
-//! | `outgoing`, `content`, `srs`, `home` | what goes out and under which return path, and what comes back in |
+//! | `outgoing`, `content`, `signer`, `srs`, `home` | what goes out, with which signatures and under which return path, and what comes back in |
 //! | `verdict`, `settle`, `report` | what an answer means, what is written down, what the sender is told |
 //! | `returns` | bounces of redirected mail, on their way back to the author |
 //! | `desk` | what an administrator sees and does |
@@ -25,6 +25,7 @@ mod route;
 mod schedule;
 mod settings;
 mod settle;
+mod signer;
 mod srs;
 mod transport;
 mod verdict;
@@ -34,6 +35,7 @@ pub use desk::{QueueEntry, hold, list, release, remove, retry, retry_all, show};
 pub use house::{House, HouseFate, HouseMail};
 pub use returns::ReturnError;
 pub use settings::{QueueSettings, SMARTHOST_PORT, Smarthost, TLS_FROM_THE_START_PORT};
+pub use signer::{Signer, Signing, key_kind};
 pub use srs::{Srs, SrsError};
 pub use transport::{
     Answer, Content, ContentError, Failure, FailureCause, Fate, Login, Outgoing, OutgoingRecipient, Peer, Pending,
@@ -71,6 +73,7 @@ struct Shared {
     transport: Arc<dyn Transport>,
     house: Arc<dyn House>,
     srs: Srs,
+    signer: Signer,
     pool: Arc<Pool>,
     conversions: Arc<Semaphore>,
     inbox: Arc<Inbox>,
@@ -111,6 +114,7 @@ impl Queue {
         });
         Ok(Self(Arc::new(Shared {
             srs: Srs::open(store.clone()).await?,
+            signer: Signer::new(store.clone()),
             store,
             router: Router::new(resolver, Arc::clone(&settings), policies),
             settings,

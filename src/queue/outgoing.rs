@@ -3,17 +3,22 @@
 use super::Shared;
 use super::content::StoredContent;
 use super::report::is_masked;
-use super::transport::{ContentError, Outgoing, OutgoingRecipient};
+use super::transport::{Content, ContentError, Outgoing, OutgoingRecipient};
 use super::verdict::{Setback, Status};
 use crate::store::{SendKind, SendRecord};
-use crate::types::{Address, Notify};
+use crate::types::{Address, BodyKind, Notify};
 
 /// `message`: sends of one message that go together.
 pub(super) async fn outgoing(shared: &Shared, message: &[SendRecord]) -> Result<Outgoing, Setback> {
     let Some(first) = message.first() else { return Err(Setback::of_ours(Status(4, 3, 0), "there is no recipient")) };
     let details = &first.send.details;
     let opened = StoredContent::open(&shared.store, first.body, details, &shared.conversions).await;
-    let (content, has_utf8_header) = opened.map_err(of_content)?;
+    let (mut content, has_utf8_header) = opened.map_err(of_content)?;
+    if details.sign {
+        content.sign(&shared.signer).await.map_err(of_content)?;
+    } else if first.send.kind == SendKind::Submission && content.kind() != BodyKind::SevenBit {
+        content.sign_when_changed(&shared.signer).await.map_err(of_content)?;
+    }
     let sender = return_path(shared, first).await?;
     let recipients: Vec<OutgoingRecipient> = message.iter().map(recipient).collect();
     let has_utf8_address = sender.iter().chain(recipients.iter().map(|one| &one.address)).any(Address::needs_utf8);

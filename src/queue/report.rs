@@ -221,6 +221,7 @@ fn send_of(shared: &Shared, about: &SendRecord, to: Address) -> NewSend {
             notify: Notify::NEVER,
             smtputf8: details.smtputf8 || to.needs_utf8(),
             requiretls: details.requiretls,
+            sign: true,
             cause: format!("report about send {}", about.id),
             message_id: details.message_id.clone(),
             session: details.session.clone(),

@@ -1,5 +1,6 @@
 //! The services every way of running needs, opened in order: for `serve`, and for a command that finds no server running.
 
+use super::resolver::resolver;
 use crate::admin::{self, Admin};
 use crate::auth::{Auth, AuthFailure, AuthSettings, HashSettings};
 use crate::config::Config;
@@ -76,6 +77,11 @@ impl House {
             .await
             .map_err(OpenError::Store)?;
         let admin = Admin::new(store.clone(), directory.clone(), auth.clone(), admin_settings(&config));
+        match resolver(&config) {
+            Ok(resolver) => admin.set_resolver(Arc::new(resolver)),
+            // Most of what is done here needs no names.
+            Err(error) => tracing::debug!(%error, "DNS can't be asked"),
+        }
         Ok(Self { config: Arc::new(config), metrics, store, directory, auth, delivery, admin })
     }
 

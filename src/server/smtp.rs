@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::dns::{Resolver, SystemResolver};
 use crate::net::{Listener, Security, serve};
 use crate::policy::{BlockLists, Patience, RateLimits, Rates, Verifier};
+use crate::queue::Signer;
 use crate::smtp::server::{Cause, Driver, Kind, Limits, Offered, Settings, prepare_directory};
 use crate::smtp::service::{Reception, postmaster};
 use std::io;
@@ -41,6 +42,7 @@ impl Smtp {
             auth: house.auth.clone(),
             directory: house.directory.clone(),
             delivery: house.delivery.clone(),
+            signer: Signer::new(house.store.clone()),
         };
         Ok(Self { reception: Arc::new(reception), spool_directory })
     }

@@ -10,11 +10,14 @@ use std::time::Duration;
 
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
+/// Of so many rounds one looks after keys: what it finds has waited for days.
+const KEY_ROUNDS: u64 = 60;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Until the shutdown is requested; a round under way is finished first, piece by piece.
 pub(super) async fn run(house: House, shutdown: Shutdown) {
     refresh(&house).await;
+    let mut rounds = 0_u64;
     let mut ticks = tokio::time::interval(PAUSE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -26,6 +29,13 @@ pub(super) async fn run(house: House, shutdown: Shutdown) {
             // The next round tries again; meanwhile things are only kept longer than they need be.
             tracing::warn!(%error, "upkeep could not finish its round");
         }
+        if rounds.is_multiple_of(KEY_ROUNDS) {
+            make_missing_keys(&house).await;
+            if let Err(refused) = house.admin.tend_keys().await {
+                tracing::warn!(%refused, "DKIM keys could not be looked after");
+            }
+        }
+        rounds += 1;
     }
 }
 
@@ -37,6 +47,15 @@ async fn refresh(house: &House) {
         Ok(scripts) => tracing::info!(scripts, "scripts were compiled anew"),
         // The old ones go on doing what they did.
         Err(refused) => tracing::warn!(%refused, "scripts could not be compiled anew"),
+    }
+}
+
+/// Domains from before keys were made with them.
+async fn make_missing_keys(house: &House) {
+    match house.admin.make_missing_keys().await {
+        Ok(0) => {}
+        Ok(domains) => tracing::info!(domains, "DKIM keys were made: posthouse dns shows the records to publish"),
+        Err(refused) => tracing::error!(%refused, "DKIM keys could not be made"),
     }
 }
 

@@ -48,7 +48,6 @@ pub enum Thing {
     Message,
     Body,
     Send,
-    DkimKey,
 }
 
 impl fmt::Display for Thing {
@@ -64,7 +63,6 @@ impl fmt::Display for Thing {
             Self::Message => "message",
             Self::Body => "body",
             Self::Send => "send",
-            Self::DkimKey => "DKIM key",
         })
     }
 }

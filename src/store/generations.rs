@@ -9,13 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Generations {
     scripts: AtomicU64,
     mailboxes: AtomicU64,
+    pub(super) keys: AtomicU64,
     /// One above the stored number; 0 until it was read.
     directory: AtomicU64,
 }
 
 impl Default for Generations {
     fn default() -> Self {
-        Self { scripts: AtomicU64::new(1), mailboxes: AtomicU64::new(1), directory: AtomicU64::new(0) }
+        Self {
+            scripts: AtomicU64::new(1),
+            mailboxes: AtomicU64::new(1),
+            keys: AtomicU64::new(1),
+            directory: AtomicU64::new(0),
+        }
     }
 }
 
@@ -25,6 +31,8 @@ pub(super) struct Stale {
     pub(super) scripts: bool,
     /// Their names and uses, not what lies in them.
     pub(super) mailboxes: bool,
+    /// Of DKIM.
+    pub(super) keys: bool,
     /// The directory's new number.
     pub(super) directory: Option<u64>,
 }
@@ -33,6 +41,7 @@ impl Stale {
     pub(super) fn merge(&mut self, other: Self) {
         self.scripts |= other.scripts;
         self.mailboxes |= other.mailboxes;
+        self.keys |= other.keys;
         self.directory = self.directory.max(other.directory);
     }
 }
@@ -44,6 +53,9 @@ impl Generations {
         }
         if stale.mailboxes {
             self.mailboxes.fetch_add(1, Ordering::AcqRel);
+        }
+        if stale.keys {
+            self.keys.fetch_add(1, Ordering::AcqRel);
         }
         if let Some(generation) = stale.directory {
             self.directory.fetch_max(generation + 1, Ordering::AcqRel);

@@ -51,6 +51,8 @@ pub struct SendDetails {
     pub skip_octets: u32,
     /// Header fields that go on top of what goes out, with their line ends.
     pub prepend: String,
+    /// The house wrote it: it is signed as it goes out, with the keys of that time.
+    pub sign: bool,
     /// A fixed next hop, `host:port`; `None`: the MX of the recipient's domain.
     pub next_hop: Option<String>,
     /// Script, version and line, or the submitter: for the ledger and for people.

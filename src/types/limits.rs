@@ -428,3 +428,11 @@ pub const SEARCH_JOB_MESSAGES: usize = 4096;
 pub const SEARCH_TEXT_JOB_MESSAGES: usize = 512;
 /// Octets of the header fields that are kept beside a message's signature; longer ones are searched in its text.
 pub const SKETCH_FIELDS_OCTETS_MAX: usize = 2048;
+/// Domains whose DKIM keys are kept at hand.
+pub const SIGNING_DOMAINS_MAX: usize = 10_000;
+/// A key signs for this long before it is time for new ones; these are used at the earliest so long after they were made,
+/// which is when even slow secondary servers have the record; and those they follow stay in DNS for so long, since mail
+/// may be verified late.
+pub const DKIM_KEY_DAYS: i64 = 365;
+pub const DKIM_NEXT_KEY_DAYS: i64 = 1;
+pub const DKIM_RETIRED_KEY_DAYS: i64 = 30;

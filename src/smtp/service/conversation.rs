@@ -197,7 +197,22 @@ impl Session {
         let (octets, recipients) = (letter.octets(), mail.envelope.recipients.len());
         let sender = mail.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let answers = if self.caller.kind.is_lmtp() { Answers::Each } else { Answers::One };
-        let read = move || if is_binary { letter.into_text() } else { letter.into_octets() };
+        let signing = match mail.origin {
+            Origin::Submission { .. } => {
+                let signing = self.reception.signer.for_people(letter.header()).await;
+                signing.map_err(|error| self.trouble("the keys to sign with could not be read", &error))?
+            }
+            // What is only passed on is somebody else's.
+            _ => None,
+        };
+        let now = mail.now;
+        let read = move || {
+            let octets = if is_binary { letter.into_text()? } else { letter.into_octets()? };
+            Ok(match signing {
+                Some(signing) => signing.sign(octets, now),
+                None => octets,
+            })
+        };
         match self.reception.delivery.deliver(mail, answers, octets, read).await {
             Ok(fates) => {
                 tracing::info!(%sender, recipients, octets, fates = %outcome::in_words(&fates), "message decided");

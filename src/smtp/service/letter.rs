@@ -61,6 +61,10 @@ impl Letter {
         Err(LetterError::HeaderTooLarge)
     }
 
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header
+    }
+
     pub(super) fn octets(&self) -> usize {
         let body = self.content.octets() - self.body_at;
         self.header.len() + usize::try_from(body).unwrap_or(usize::MAX / 4)

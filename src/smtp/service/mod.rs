@@ -22,6 +22,7 @@ use crate::auth::Auth;
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::policy::{BlockLists, Rates, Verifier};
+use crate::queue::Signer;
 use crate::smtp::server::{Answer, Caller, Conversation, Refusal, Service};
 use crate::types::{Address, Clock, Domain};
 use conversation::Session;
@@ -35,6 +36,7 @@ pub struct Reception {
     pub auth: Auth,
     pub directory: Directory,
     pub delivery: Delivery,
+    pub signer: Signer,
     /// None: nobody asks where mail comes from (`[mx] authenticate = false`).
     pub verifier: Option<Verifier>,
     /// None: the configuration names no list.

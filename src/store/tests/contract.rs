@@ -482,14 +482,32 @@ fn keys_and_settings_read_back() {
             public_key: vec![2],
             state: DkimKeyState::Next,
             created: NOW,
+            since: NOW,
         };
-        world.store.put_dkim_key(&domain, key.clone()).await.expect("kept");
-        let signing = DkimKey { state: DkimKeyState::Signing, ..key };
-        world.store.put_dkim_key(&domain, signing.clone()).await.expect("changed");
-        assert_eq!(world.store.dkim_keys(&domain).await, Ok(vec![signing]));
-        world.store.remove_dkim_key(&domain, "s1").await.expect("removed");
-        let again = world.store.remove_dkim_key(&domain, "s1").await;
-        assert_eq!(again, Err(StoreError::Missing(Thing::DkimKey)));
+        let keys = || world.store.dkim_keys(&domain);
+        let replace = async |known: &[DkimKey], keys: &[DkimKey]| {
+            world.store.replace_dkim_keys(&domain, known.to_vec(), keys.to_vec()).await
+        };
+        assert_eq!(world.store.domains_without_dkim_keys().await, Ok(vec![domain.clone()]));
+        let generation = world.store.dkim_key_generation();
+        replace(&[], std::slice::from_ref(&key)).await.expect("kept");
+        assert!(world.store.dkim_key_generation() > generation);
+        assert_eq!(world.store.domains_without_dkim_keys().await, Ok(vec![]));
+        assert_eq!(keys().await, Ok(vec![key.clone()]));
+        let signing = DkimKey { state: DkimKeyState::Signing, since: NOW.plus_seconds(9), ..key.clone() };
+        // Whoever decided on what is there no longer has to decide again.
+        assert_eq!(replace(&[], std::slice::from_ref(&signing)).await, Err(StoreError::Changed));
+        assert_eq!(keys().await, Ok(vec![key.clone()]));
+        replace(&[key], std::slice::from_ref(&signing)).await.expect("changed");
+        assert_eq!(keys().await, Ok(vec![signing.clone()]));
+        let old = async |signing: i64, next: i64| {
+            let (signing, next) = (NOW.plus_seconds(signing), NOW.plus_seconds(next));
+            world.store.domains_with_old_dkim_keys(signing, next, NOW.plus_seconds(99)).await.expect("readable").len()
+        };
+        assert_eq!((old(8, 99).await, old(9, 0).await), (0, 1));
+        let elsewhere = "nowhere.example".parse().expect("a domain");
+        let missing = world.store.replace_dkim_keys(&elsewhere, vec![], vec![signing]).await;
+        assert_eq!(missing, Err(StoreError::Missing(Thing::Domain)));
         assert_eq!(world.store.setting_or_insert("x", "1".to_owned()).await, Ok("1".to_owned()));
         assert_eq!(world.store.setting_or_insert("x", "2".to_owned()).await, Ok("1".to_owned()));
         world.store.set_setting("x", "3".to_owned()).await.expect("set");

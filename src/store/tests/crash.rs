@@ -67,6 +67,18 @@ fn settlement(scene: Scene) -> Settlement {
     }
 }
 
+fn old_key() -> DkimKey {
+    DkimKey {
+        selector: "old".to_owned(),
+        algorithm: DkimAlgorithm::RsaSha256,
+        private_key: vec![1],
+        public_key: vec![2],
+        state: DkimKeyState::Retired,
+        created: NOW,
+        since: NOW,
+    }
+}
+
 fn put_off() -> PutOff {
     PutOff {
         destination: "one.example".to_owned(),
@@ -224,19 +236,10 @@ const ACTS: &[Act] = &[
     ("forget_memories", |store, _| Box::pin(async { store.forget_memories().await.map(|_| ()) })),
     ("record", |store, _| Box::pin(async { store.record(vec![event(), event()]).await })),
     ("trim_ledger", |store, _| Box::pin(async { store.trim_ledger(NOW.plus_seconds(9)).await.map(|_| ()) })),
-    ("put_dkim_key", |store, _| {
-        let key = DkimKey {
-            selector: "s".to_owned(),
-            algorithm: DkimAlgorithm::RsaSha256,
-            private_key: vec![1],
-            public_key: vec![2],
-            state: DkimKeyState::Signing,
-            created: NOW,
-        };
-        Box::pin(async { store.put_dkim_key(&"example.test".parse().expect("a domain"), key).await })
-    }),
-    ("remove_dkim_key", |store, _| {
-        Box::pin(async { store.remove_dkim_key(&"example.test".parse().expect("a domain"), "old").await })
+    ("replace_dkim_keys", |store, _| {
+        let new = DkimKey { selector: "s".to_owned(), state: DkimKeyState::Signing, ..old_key() };
+        let domain = "example.test".parse().expect("a domain");
+        Box::pin(async move { store.replace_dkim_keys(&domain, vec![old_key()], vec![new, old_key()]).await })
     }),
     ("set_setting", |store, _| Box::pin(async { store.set_setting("a", "b".to_owned()).await })),
     ("setting_or_insert", |store, _| {
@@ -330,15 +333,7 @@ async fn prepare(store: &Store) -> Result<Scene, StoreError> {
     store.take_sends(turn).await?;
     store.remember_long_sender(&address("old@long.example")).await?;
     store.put_transport_policy(&"old.example".parse().expect("a domain"), policy(0)).await?;
-    let key = DkimKey {
-        selector: "old".to_owned(),
-        algorithm: DkimAlgorithm::RsaSha256,
-        private_key: vec![1],
-        public_key: vec![2],
-        state: DkimKeyState::Retired,
-        created: NOW,
-    };
-    store.put_dkim_key(&"example.test".parse().expect("a domain"), key).await?;
+    store.replace_dkim_keys(&"example.test".parse().expect("a domain"), vec![], vec![old_key()]).await?;
     let made_on = store.login_generation(john).await?.unwrap_or_default();
     store.add_app_password(john, made_on, "old", vec![2; 64], 9).await?;
     let owner = ScriptOwner::Account(john);
