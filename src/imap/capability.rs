@@ -2,6 +2,7 @@
 
 use super::session::Session;
 use crate::auth::Mechanism;
+use std::borrow::Cow;
 
 /// In every state. Clients decide by some of these how to log in, so they can't wait until after it.
 const ALWAYS: &[&str] = &["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE", "IDLE"];
@@ -9,6 +10,16 @@ const ALWAYS: &[&str] = &["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE", "I
 /// After login only: a stranger need not know what software this is, and the list is sent again with the OK.
 const AFTER_LOGIN: &[&str] = &[
     "NAMESPACE",
+    "ACL",
+    // RFC 4314 section 2.2: the rights that older texts do not have.
+    "RIGHTS=kxte",
+    "LIST-MYRIGHTS",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "QUOTASET",
+    "METADATA",
+    "LIST-METADATA",
     "UNAUTHENTICATE",
     "UIDPLUS",
     "MOVE",
@@ -26,31 +37,40 @@ const AFTER_LOGIN: &[&str] = &[
     "PREVIEW",
     "BINARY",
     "MULTIAPPEND",
+    "CATENATE",
+    "URL-PARTIAL",
+    "REPLACE",
+    "UIDONLY",
+    "UIDBATCHES",
 ];
 
 impl Session {
-    pub(super) fn capabilities(&self) -> Vec<&'static str> {
-        let mut names = ALWAYS.to_vec();
+    pub(super) fn capabilities(&self) -> Vec<Cow<'static, str>> {
+        let mut names: Vec<Cow<'static, str>> = ALWAYS.iter().copied().map(Cow::from).collect();
         if self.login.is_some() {
-            names.extend(AFTER_LOGIN);
+            names.extend(AFTER_LOGIN.iter().copied().map(Cow::from));
+            // RFC 7889 section 2: one limit for all mailboxes.
+            names.push(format!("APPENDLIMIT={}", self.services.mailboxes.settings().message_octets_max).into());
             if !self.link.compressed {
-                names.push("COMPRESS=DEFLATE");
+                names.push("COMPRESS=DEFLATE".into());
             }
             return names;
         }
         if self.link.can_start_tls {
-            names.push("STARTTLS");
+            names.push("STARTTLS".into());
         }
         let offered = self.services.auth.offered(&self.link.peer);
         // RFC 9051 section 6.2.3.
         if !offered.contains(&Mechanism::Plain) {
-            names.push("LOGINDISABLED");
+            names.push("LOGINDISABLED".into());
         }
-        names.extend(offered.iter().map(|mechanism| match mechanism {
-            Mechanism::Plain => "AUTH=PLAIN",
-            Mechanism::Login => "AUTH=LOGIN",
-            Mechanism::ScramSha256 => "AUTH=SCRAM-SHA-256",
-            Mechanism::ScramSha256Plus => "AUTH=SCRAM-SHA-256-PLUS",
+        names.extend(offered.iter().map(|mechanism| {
+            Cow::from(match mechanism {
+                Mechanism::Plain => "AUTH=PLAIN",
+                Mechanism::Login => "AUTH=LOGIN",
+                Mechanism::ScramSha256 => "AUTH=SCRAM-SHA-256",
+                Mechanism::ScramSha256Plus => "AUTH=SCRAM-SHA-256-PLUS",
+            })
         }));
         names
     }

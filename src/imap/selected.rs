@@ -17,17 +17,19 @@ pub(super) struct Selected {
     mailbox: Arc<OpenMailbox>,
     pub(super) access: Access,
     pub(super) view: View,
+    /// What of the flags this client can change.
+    changeable: Flags,
     /// As FLAGS listed them last.
     keywords: Keywords,
     changes: watch::Receiver<ModSeq>,
 }
 
 impl Selected {
-    pub(super) fn new(mailbox: Arc<OpenMailbox>, access: Access, view: View, state: &State) -> Self {
+    pub(super) fn new(mailbox: Arc<OpenMailbox>, access: Access, changeable: Flags, view: View, state: &State) -> Self {
         let mut changes = mailbox.watch();
         // Something may have happened since the state was read.
         changes.mark_changed();
-        Self { mailbox, access, view, keywords: Arc::clone(state.keywords()), changes }
+        Self { mailbox, access, view, changeable, keywords: Arc::clone(state.keywords()), changes }
     }
 
     pub(super) fn mailbox(&self) -> &OpenMailbox {
@@ -62,21 +64,18 @@ impl Selected {
             return;
         }
         self.keywords = Arc::clone(state.keywords());
-        tell_flags(&self.keywords, self.access, replies);
+        tell_flags(&self.keywords, self.changeable, replies);
     }
 }
 
 /// FLAGS and PERMANENTFLAGS of a mailbox.
-pub(super) fn tell_flags(keywords: &Keywords, access: Access, replies: &mut Replies) {
+pub(super) fn tell_flags(keywords: &Keywords, changeable: Flags, replies: &mut Replies) {
     let all = all_flags(keywords);
     replies.flags(all, keywords);
-    let permanent = match access {
-        Access::ReadWrite => {
-            let more = keywords.len() < crate::types::KEYWORDS_PER_MAILBOX_MAX;
-            Code::PermanentFlags { flags: all, keywords: Arc::clone(keywords), more }
-        }
-        Access::ReadOnly => Code::PermanentFlags { flags: Flags::NONE, keywords: Arc::clone(keywords), more: false },
-    };
+    // RFC 4314 section 5.1.1: only what the client's rights let it change. New keywords are like the flags of `w`.
+    let more = changeable.contains(Flags::FLAGGED) && keywords.len() < crate::types::KEYWORDS_PER_MAILBOX_MAX;
+    let flags = Flags(all.0 & changeable.0);
+    let permanent = Code::PermanentFlags { flags, keywords: Arc::clone(keywords), more };
     replies.untagged(Status::Ok, Some(&permanent), "Flags that can be changed");
 }
 

@@ -272,7 +272,7 @@ impl View {
         found
     }
 
-    /// The draft UIDBATCHES: the UIDs from the largest down in ranges of `size` messages; the last reaches down to 1.
+    /// RFC 10022 section 3: the UIDs from the largest down in ranges of `size` messages; the last reaches down to 1.
     pub fn batches(&self, size: u32, wanted: Option<(u32, u32)>) -> Vec<(u32, u32)> {
         let count = self.sequence.len().div_ceil(size.max(1));
         let (first, last) = wanted.unwrap_or((1, count));

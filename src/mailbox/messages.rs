@@ -50,21 +50,6 @@ pub struct FlagsChanged {
 /// How far an act over many messages has come: done, in all.
 pub type Progress<'p> = &'p mut (dyn FnMut(u64, u64) + Send);
 
-/// The flags these rights let somebody change (RFC 4314 section 4).
-fn changeable(rights: Rights) -> Flags {
-    let mut flags = Flags::NONE;
-    if rights.contains(Rights::WRITE) {
-        flags = Flags::ALL.without(Flags::SEEN).without(Flags::DELETED);
-    }
-    if rights.contains(Rights::SEEN) {
-        flags = flags.with(Flags::SEEN);
-    }
-    if rights.contains(Rights::DELETE_MESSAGES) {
-        flags = flags.with(Flags::DELETED);
-    }
-    flags
-}
-
 impl Mailboxes {
     /// Whether messages of so many octets in all would be taken, asked before they are sent.
     pub async fn check_append(
@@ -117,7 +102,7 @@ impl Mailboxes {
     ) -> Result<Appended, MailboxError> {
         let seen = self.find(viewer, name).await?;
         seen.require(Rights::INSERT)?;
-        let allowed = changeable(seen.rights);
+        let allowed = seen.rights.changeable_flags();
         let now = (self.store().clock().now(), 0);
         let mut deposit = Deposit { removals, ..Deposit::default() };
         for message in messages {
@@ -153,7 +138,7 @@ impl Mailboxes {
         }
         let seen = self.find(viewer, to).await?;
         seen.require(Rights::INSERT)?;
-        let kept = changeable(seen.rights);
+        let kept = seen.rights.changeable_flags();
         Ok(self.store().copy_many(from.id(), uids, seen.record.id, kept, progress).await?)
     }
 
@@ -177,7 +162,7 @@ impl Mailboxes {
             Ok((seen, self.pieces(from, &uids, COPY_PIECE_MAX).await?))
         };
         let (seen, pieces) = started.await.map_err(|error| (error, None))?;
-        let kept = changeable(seen.rights);
+        let kept = seen.rights.changeable_flags();
         let all = pieces.iter().map(UidSet::count).sum();
         let mut whole: Option<CopyOutcome> = None;
         for piece in pieces {
@@ -213,7 +198,7 @@ impl Mailboxes {
         progress: Progress<'_>,
     ) -> Result<FlagsChanged, MailboxError> {
         let rights = self.rights_on(viewer, mailbox).await?;
-        let within = changeable(rights);
+        let within = rights.changeable_flags();
         let flags = Flags(request.flags.0 & within.0);
         let keywords = if rights.contains(Rights::WRITE) { request.keywords.clone() } else { Vec::new() };
         let asked = request.flags != Flags::NONE || !request.keywords.is_empty();

@@ -19,6 +19,7 @@ mod search;
 mod service;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 pub use acl::{AclLine, RightsChange};
 pub use arrival::{Prepared, index};

@@ -1,6 +1,7 @@
 //! Rights on mailboxes (RFC 4314), and what each act needs.
 
 use crate::store::Granted;
+use crate::types::Flags;
 use std::fmt;
 
 /// A set of rights.
@@ -69,6 +70,21 @@ impl Rights {
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The flags these rights let somebody change (RFC 4314 section 4).
+    pub fn changeable_flags(self) -> Flags {
+        let mut flags = Flags::NONE;
+        if self.contains(Self::WRITE) {
+            flags = Flags::ALL.without(Flags::SEEN).without(Flags::DELETED);
+        }
+        if self.contains(Self::SEEN) {
+            flags = flags.with(Flags::SEEN);
+        }
+        if self.contains(Self::DELETE_MESSAGES) {
+            flags = flags.with(Flags::DELETED);
+        }
+        flags
     }
 
     pub(super) fn bits(self) -> u32 {

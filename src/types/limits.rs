@@ -436,3 +436,6 @@ pub const SIGNING_DOMAINS_MAX: usize = 10_000;
 pub const DKIM_KEY_DAYS: i64 = 365;
 pub const DKIM_NEXT_KEY_DAYS: i64 = 1;
 pub const DKIM_RETIRED_KEY_DAYS: i64 = 30;
+/// Messages whose threads are worked out in one piece, and identifiers of others that are looked at in each.
+pub const THREADS_PIECE_MAX: usize = 1024;
+pub const THREAD_REFERENCES_MAX: usize = 100;

@@ -38,7 +38,9 @@ impl Session {
         selected.must_be_writable()?;
         let sequence = selected.view.sequence();
         let uid = match (addressing, number) {
-            (Addressing::Uid, Some(uid)) => Some(uid).filter(|uid| sequence.contains(*uid)),
+            // A UID may be gone without the client's fault; a number it was given is there until it is told otherwise.
+            (Addressing::Uid, Some(uid)) if !sequence.contains(uid) => return Err(Cause::MessagesGone),
+            (Addressing::Uid, Some(uid)) => Some(uid),
             (Addressing::Sequence, Some(number)) => sequence.uid_of(number),
             (_, None) => sequence.uid_of(sequence.len()),
         };

@@ -23,6 +23,9 @@ impl Session {
         if let Some(range) = fetch.partial {
             uids = window(&uids, range);
         }
+        if fetch.items.contains(&FetchItem::ThreadId) {
+            self.services.mailboxes.assign_threads(self.selected()?.mailbox(), &uids).await?;
+        }
         let newly_seen = self.mark_seen(&uids, &fetch.items).await?;
         let Some(selected) = self.selected.as_deref_mut() else { return Err(Cause::SelectFirst) };
         let state = self.services.mailboxes.state(selected.mailbox()).await?;

@@ -4,7 +4,7 @@ use crate::imap::cause::Cause;
 use crate::imap::grammar::{self, List, ListReturn};
 use crate::imap::listing::{self, Known, Line};
 use crate::imap::pattern::Pattern;
-use crate::imap::replies::ListReply;
+use crate::imap::replies::{Attribute, ListReply};
 use crate::imap::session::{COMPLETED, Outcome, Session};
 use crate::mailbox::Listing;
 use crate::types::MailboxName;
@@ -21,8 +21,17 @@ impl Session {
         let patterns: Vec<Pattern> = list.patterns.iter().filter_map(Pattern::new).collect();
         let returns = list.returns.unwrap_or_default();
         let subscribed_shown = returns.subscribed || list.selection.subscribed;
-        let lines = listing::list(&known, &subscriptions, &patterns, list.selection, subscribed_shown);
-        for line in &lines {
+        let mut lines = listing::list(&known, &subscriptions, &patterns, list.selection, subscribed_shown);
+        // Who does not know RFC 5258 does not know `\NonExistent` either, and would select what is no mailbox.
+        let plain = !list.extended && !self.enabled.rev2;
+        for line in &mut lines {
+            if plain && !line.exists {
+                line.attributes.iter_mut().for_each(|attribute| {
+                    if *attribute == Attribute::NonExistent {
+                        *attribute = Attribute::NoSelect;
+                    }
+                });
+            }
             self.list_line(line);
             if line.exists {
                 self.list_extras(&line.name, &returns).await?;
@@ -47,8 +56,9 @@ impl Session {
             let _ = self.tell_status(name, items).await;
         }
         // RFC 8440 section 3.
-        if returns.my_rights {
-            let rights = self.services.mailboxes.my_rights(self.viewer()?, name).await?;
+        if returns.my_rights
+            && let Ok(rights) = self.services.mailboxes.my_rights(self.viewer()?, name).await
+        {
             self.replies.my_rights(name, &rights.to_string());
         }
         // RFC 9590 section 3.

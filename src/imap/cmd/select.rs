@@ -7,7 +7,7 @@ use crate::imap::selected::{Selected, changed_of, flags_reply, tell_flags};
 use crate::imap::session::{COMPLETED, Done, Outcome, Session};
 use crate::imap::view::{Sequence, View};
 use crate::mailbox::{Gone, MailboxError, Rights, State};
-use crate::types::{MailboxId, MailboxName, ModSeq, Uid, UidSet};
+use crate::types::{Flags, MailboxId, MailboxName, ModSeq, Uid, UidSet};
 
 /// Rights without which a mailbox can only be read.
 const CHANGING: [Rights; 5] = [Rights::SEEN, Rights::WRITE, Rights::INSERT, Rights::DELETE_MESSAGES, Rights::EXPUNGE];
@@ -31,8 +31,10 @@ impl Session {
         let can_change = CHANGING.iter().any(|right| seen.rights.contains(*right));
         let access = if can_change { select.access } else { Access::ReadOnly };
         let view = View::new(Sequence::from_set(state.uids()), state.highest_modseq(), self.dialect());
-        self.tell_selected(&name, mailbox.id(), access, &state);
-        let mut selected = Box::new(Selected::new(mailbox, access, view, &state));
+        let changeable = if access == Access::ReadOnly { Flags::NONE } else { seen.rights.changeable_flags() };
+        tell_flags(state.keywords(), changeable, &mut self.replies);
+        self.tell_selected(&name, mailbox.id(), &state);
+        let mut selected = Box::new(Selected::new(mailbox, access, changeable, view, &state));
         if let Some(qresync) = &select.qresync {
             self.resync(&mut selected, qresync, &state).await?;
         }
@@ -44,8 +46,7 @@ impl Session {
         Ok(Done::Completed(Some(code)))
     }
 
-    fn tell_selected(&mut self, name: &MailboxName, id: MailboxId, access: Access, state: &State) {
-        tell_flags(state.keywords(), access, &mut self.replies);
+    fn tell_selected(&mut self, name: &MailboxName, id: MailboxId, state: &State) {
         let replies = &mut self.replies;
         replies.exists(state.counters().messages);
         if !self.enabled.rev2 {

@@ -1,4 +1,4 @@
-//! UIDBATCHES (the draft of that name): where to cut a mailbox so that each piece has so many messages.
+//! UIDBATCHES (RFC 10022): where to cut a mailbox so that each piece has so many messages.
 
 use crate::imap::session::{COMPLETED, Outcome, Session};
 

@@ -4,6 +4,7 @@ use super::text;
 use super::text::Utf8;
 use super::{Keywords, flag_names};
 use crate::types::{Flags, MailboxId, UidSet};
+use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -22,7 +23,7 @@ pub enum Code {
     /// RFC 4469 section 5.
     BadUrl(String),
     Cannot,
-    Capability(Vec<&'static str>),
+    Capability(Vec<Cow<'static, str>>),
     ClientBug,
     /// RFC 7162 section 3.2.11: what follows is about the new mailbox.
     Closed,

@@ -19,6 +19,7 @@ pub use search::{EsearchReply, SearchScope};
 pub use text::Utf8;
 
 use crate::types::{BodyId, Flags, KEYWORD_BIT_FIRST, MailboxId, ThreadId, UidSet};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The names of a mailbox's keywords by their number; shared by all who have it open.
@@ -84,7 +85,7 @@ impl Replies {
         self.end_line();
     }
 
-    pub fn capability(&mut self, names: &[&str]) {
+    pub fn capability(&mut self, names: &[Cow<'static, str>]) {
         self.words("* CAPABILITY", names);
     }
 
@@ -142,11 +143,11 @@ impl Replies {
         self.end_line();
     }
 
-    fn words(&mut self, start: &str, words: &[&str]) {
+    fn words(&mut self, start: &str, words: &[impl AsRef<str>]) {
         self.raw(start);
         for word in words {
             self.out.push(b' ');
-            self.raw(word);
+            self.raw(word.as_ref());
         }
         self.end_line();
     }

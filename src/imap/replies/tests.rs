@@ -72,7 +72,7 @@ fn codes() {
     code(Reads, "BADCHARSET (UTF-8 US-ASCII)", Code::BadCharset(&["UTF-8", "US-ASCII"]));
     code(Reads, "BADEVENT (MessageNew)", Code::BadEvent(&["MessageNew"]));
     code(Reads, "BADURL \"/a\\\"b\"", Code::BadUrl("/a\"b\r\nü".into()));
-    code(Reads, "CAPABILITY IMAP4rev1 IDLE", Code::Capability(vec!["IMAP4rev1", "IDLE"]));
+    code(Reads, "CAPABILITY IMAP4rev1 IDLE", Code::Capability(vec!["IMAP4rev1".into(), "IDLE".into()]));
     code(Reads, "HIGHESTMODSEQ 715194045007", Code::HighestModSeq(715_194_045_007));
     code(Reads, "INPROGRESS (\"a1\" 5 NIL)", Code::InProgress { tag: "a1".into(), done: Some(5), of: None });
     code(Reads, "MAILBOXID (F12)", Code::MailboxId(MailboxId(12)));
@@ -147,7 +147,7 @@ fn codes_without_arguments() {
 
 #[test]
 fn of_the_session_and_the_mailbox() {
-    check(Reads, "* CAPABILITY IMAP4rev1 IDLE\r\n", |replies| replies.capability(&["IMAP4rev1", "IDLE"]));
+    check(Reads, "* CAPABILITY IMAP4rev1 IDLE\r\n", |replies| replies.capability(&["IMAP4rev1".into(), "IDLE".into()]));
     check(Reads, "* ENABLED CONDSTORE\r\n", |replies| replies.enabled(&["CONDSTORE"]));
     check(Reads, "* ID (\"name\" \"x\")\r\n", |replies| replies.id(&[("name", "x")]));
     check(Reads, "* 172 EXISTS\r\n", |replies| replies.exists(172));
