@@ -197,10 +197,15 @@ pub enum ScriptCause {
         name: String,
     },
     BadName(String),
+    /// A name under which the server shows what it made.
+    Shown(String),
     /// Administrators' scripts have two names.
     BadPlaceName(String),
     TooLong {
         octets: usize,
+        max: usize,
+    },
+    TooMany {
         max: usize,
     },
     /// A version of the switches from when the address had a mailbox, or had none.
@@ -230,7 +235,8 @@ impl ScriptCause {
             Self::Exists { .. } => "exists",
             Self::Active { .. } => "script-active",
             Self::BadName(_) | Self::BadPlaceName(_) => "script-name",
-            Self::TooLong { .. } => "script-limit",
+            Self::Shown(_) => "script-shown",
+            Self::TooLong { .. } | Self::TooMany { .. } => "script-limit",
             Self::OtherMailbox { .. } => "needs-conversion",
             Self::Broken { .. } => "script-broken",
             Self::CompiledBroken { .. } => "compiled-broken",
@@ -249,7 +255,8 @@ impl ScriptCause {
             Self::BadPlaceName(_) => "it runs either before or after: take one of these as its name".to_owned(),
             Self::TooLong { .. } => "the limit is in [limits] of the configuration".to_owned(),
             Self::OtherMailbox { address, .. } => format!("posthouse convert {address}, and roll back then"),
-            Self::BadName(_) | Self::Broken { .. } | Self::CompiledBroken { .. } => return None,
+            Self::TooMany { .. } => "remove one that is no longer needed".to_owned(),
+            Self::BadName(_) | Self::Shown(_) | Self::Broken { .. } | Self::CompiledBroken { .. } => return None,
         })
     }
 }
@@ -267,8 +274,13 @@ impl fmt::Display for ScriptCause {
                 formatter,
                 "{name:?} can't be a script's name: take 1 to 128 characters of plain text other than “compiled”"
             ),
+            Self::Shown(name) => write!(
+                formatter,
+                "{name} is made by the server and can only be read: put your rules into a script of your own"
+            ),
             Self::BadPlaceName(name) => write!(formatter, "an administrator's script can't be named {name}"),
             Self::TooLong { octets, max } => write!(formatter, "the script has {octets} octets, {max} are allowed"),
+            Self::TooMany { max } => write!(formatter, "there are {max} scripts already, which is all there may be"),
             Self::OtherMailbox { address, version } => write!(
                 formatter,
                 "version {version} is from when {address} either had a mailbox that it has no longer, or had none"

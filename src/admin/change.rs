@@ -235,8 +235,9 @@ impl Active<'_> {
         if let Some(names) = draft.active(owner).or_else(|| self.read.get(&owner)) {
             return Ok(names.clone());
         }
-        let scripts = self.admin.store().active_scripts(owner).await?;
-        let names: Vec<String> = scripts.into_iter().map(|script| script.name).collect();
+        let scripts = self.admin.store().script_names(vec![owner]).await?;
+        let active = scripts.into_iter().filter(|script| script.position.is_some());
+        let names: Vec<String> = active.map(|script| script.name).collect();
         self.read.insert(owner, names.clone());
         Ok(names)
     }

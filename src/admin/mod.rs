@@ -15,6 +15,7 @@
 //! | `dkim` | keys that sign a domain's mail, and when others take over |
 //! | `convert` | mailbox to redirection or alias, and back |
 //! | `scripts` | Sieve scripts of people, domains and the server; what switches were compiled to |
+//! | `shown` | what a person sees of all scripts that treat his mail |
 //! | `keep` | verify, backup, status, check |
 //!
 //! What it will not do: parse command lines, print, open sockets, or decide who may ask: a skin passes only callers that may.
@@ -34,6 +35,7 @@ mod redirections;
 mod reserved;
 mod responders;
 mod scripts;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -62,8 +64,9 @@ pub use responders::{
 pub use scripts::{
     CompiledShow, CompiledView, ScriptActivate, ScriptDeactivate, ScriptGet, ScriptHistory, ScriptList, ScriptPut,
     ScriptPutDone, ScriptRemove, ScriptRename, ScriptRollback, ScriptTextView, ScriptView, ScriptWhere,
-    ScriptWhereError, VersionView, check_script,
+    ScriptWhereError, VersionView, check_script, check_script_text,
 };
+pub use shown::{SHOWN_PREFIX, ShownScript};
 pub use views::{
     AccountView, AliasView, DomainKindView, DomainView, ParkedView, RedirectionView, ResponderView, TargetView,
 };

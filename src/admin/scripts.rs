@@ -7,12 +7,13 @@
 use super::causes::{AddressCause, DomainCause, ScriptCause};
 use super::change::{Decided, Done};
 use super::error::{Cause, Refused};
+use super::shown::is_shown;
 use super::{Act, Admin, Caller};
 use crate::directory::Snapshot;
 use crate::filter::{self, ScriptKind};
 use crate::rules::describe;
 use crate::store::{CompiledRecord, ScriptOwner, ScriptRecord, StoreError, Thing, VersionSource};
-use crate::types::limits::SCRIPT_VERSIONS_MAX;
+use crate::types::limits::{SCRIPT_VERSIONS_MAX, SCRIPTS_PER_OWNER_MAX};
 use crate::types::{Address, Domain, DomainId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -201,6 +202,12 @@ pub fn check_script(name: &str, text: &str) -> Result<Vec<String>, Refused> {
     check(name, text, ScriptKind::Personal)
 }
 
+/// [`check_script`] for those who serve others meanwhile.
+pub async fn check_script_text(text: String) -> Result<Vec<String>, Refused> {
+    let checking = tokio::task::spawn_blocking(move || check_script("", &text));
+    checking.await.map_err(|_| Cause::TaskDied)?
+}
+
 fn check(name: &str, text: &str, kind: ScriptKind) -> Result<Vec<String>, Refused> {
     match filter::compile(text.as_bytes(), kind) {
         Ok(script) => {
@@ -214,7 +221,7 @@ fn check(name: &str, text: &str, kind: ScriptKind) -> Result<Vec<String>, Refuse
 }
 
 impl ScriptWhere {
-    fn owner(&self, snapshot: &Snapshot) -> Result<ScriptOwner, Refused> {
+    pub(super) fn owner(&self, snapshot: &Snapshot) -> Result<ScriptOwner, Refused> {
         Ok(match self {
             Self::Server => ScriptOwner::Server,
             Self::Domain(domain) => ScriptOwner::Domain(domain_id(snapshot, domain)?),
@@ -232,8 +239,9 @@ impl ScriptWhere {
         }
     }
 
-    fn check_name(&self, name: &str) -> Result<(), Refused> {
+    pub(super) fn check_name(&self, name: &str) -> Result<(), Refused> {
         match self {
+            Self::Address(_) if is_shown(name) => Err(ScriptCause::Shown(name.to_owned()).into()),
             Self::Server | Self::Domain(_) if !ADMIN_NAMES.contains(&name) => {
                 Err(ScriptCause::BadPlaceName(name.to_owned()).into())
             }
@@ -249,7 +257,10 @@ impl ScriptWhere {
         }
     }
 
-    fn missing(&self, name: &str) -> Refused {
+    pub(super) fn missing(&self, name: &str) -> Refused {
+        if matches!(self, Self::Address(_)) && is_shown(name) {
+            return ScriptCause::Shown(name.to_owned()).into();
+        }
         ScriptCause::Missing { place: self.to_string(), name: name.to_owned() }.into()
     }
 
@@ -280,7 +291,11 @@ impl Act for ScriptPut {
             cause: Self::NAME.to_owned(),
             origin: caller.origin.clone(),
         };
-        let version = admin.store().put_script(owner, &self.name, self.text.clone(), source).await?;
+        let put = admin.store().put_script(owner, &self.name, self.text.clone(), source).await;
+        let version = put.map_err(|error| match error {
+            StoreError::Limit(_) => Refused::from(ScriptCause::TooMany { max: SCRIPTS_PER_OWNER_MAX }),
+            error => error.into(),
+        })?;
         tracing::info!(author = caller.author, place = %self.place, name = self.name, version, "script put");
         let mut active = active_names(admin, owner).await?;
         let mut notes = Vec::new();
@@ -297,7 +312,8 @@ impl Act for ScriptPut {
 }
 
 async fn active_names(admin: &Admin, owner: ScriptOwner) -> Result<Vec<String>, Refused> {
-    Ok(admin.store().active_scripts(owner).await?.into_iter().map(|script| script.name).collect())
+    let names = admin.store().script_names(vec![owner]).await?;
+    Ok(names.into_iter().filter(|script| script.position.is_some()).map(|script| script.name).collect())
 }
 
 impl Admin {
@@ -323,13 +339,17 @@ impl Admin {
     ) -> Result<Done, Refused> {
         match place {
             ScriptWhere::Address(address) => {
+                let before = active_names(self, owner).await?;
                 // One address: all of it is one step.
                 let (_, done) = self
                     .change(caller, cause, |draft| {
                         let switches = draft.switches(address).cloned();
                         let switches = switches.ok_or_else(|| AddressCause::NoAccount(address.clone()))?;
-                        draft.activate(owner, names.clone());
-                        draft.put(address, switches);
+                        // Mail programs activate a script each time they have stored it.
+                        if names != before {
+                            draft.activate(owner, names.clone());
+                            draft.put(address, switches);
+                        }
                         Ok(Decided::about(address))
                     })
                     .await?;
@@ -400,7 +420,7 @@ impl Act for ScriptActivate {
 
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<Done, Refused> {
         let owner = self.place.owner(&*admin.directory().snapshot().await?)?;
-        let known = admin.store().scripts(owner).await?;
+        let known = admin.store().script_names(vec![owner]).await?;
         let unknown = self.names.iter().filter(|name| !known.iter().any(|script| script.name == **name));
         let causes: Vec<Cause> = unknown.flat_map(|name| self.place.missing(name).0).collect();
         if !causes.is_empty() {

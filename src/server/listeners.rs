@@ -2,6 +2,7 @@
 
 use super::House;
 use super::imap::{self, Imap};
+use super::managesieve;
 use super::smtp::{self, Smtp};
 use crate::config::Config;
 use crate::dns::SystemResolver;
@@ -77,6 +78,7 @@ const SERVICES: &[(&str, Start)] = &[
     ("lmtp", smtp::lmtp),
     ("imap", imap::imap),
     ("imaps", imap::imaps),
+    ("managesieve", managesieve::managesieve),
 ];
 
 fn service(name: &str) -> Option<Start> {

@@ -8,6 +8,7 @@ mod demo;
 mod house;
 mod imap;
 mod listeners;
+mod managesieve;
 mod preflight;
 mod resolver;
 mod serve;

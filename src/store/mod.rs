@@ -82,7 +82,7 @@ pub use pages::{ENTRIES_PER_PAGE, Entry};
 pub use peers::TransportPolicy;
 pub use quota::Quota;
 pub use reading::{BodyRow, Detail};
-pub use scripts::{CompiledRecord, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
+pub use scripts::{CompiledRecord, ScriptNamed, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
 pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState, Waiting};
 pub use threads::Unthreaded;
 pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNote, Turn};

@@ -35,6 +35,14 @@ pub struct ScriptRecord {
     pub changed: Timestamp,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptNamed {
+    pub owner: ScriptOwner,
+    pub name: String,
+    /// `Some`: active, in this order.
+    pub position: Option<u32>,
+}
+
 /// A script's text with what the ledger calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptText {
@@ -93,6 +101,26 @@ impl Store {
                     })
                 },
             )
+        })
+        .await
+    }
+
+    /// What the owners' scripts are called and which run, without reading any: in the order of the owners, of each the active
+    /// ones first in their order.
+    pub async fn script_names(&self, owners: Vec<ScriptOwner>) -> Result<Vec<ScriptNamed>, StoreError> {
+        self.read(move |tx| {
+            let mut all = Vec::new();
+            for owner in owners {
+                all.extend(tx.rows(
+                    "SELECT name, position FROM script WHERE owner = ?1 ORDER BY position IS NULL, position, name",
+                    &[(&owner.key()).into()],
+                    |row| {
+                        let position = if row.is_null(1)? { None } else { Some(row.small(1)?) };
+                        Ok(ScriptNamed { owner, name: row.text(0)?.to_owned(), position })
+                    },
+                )?);
+            }
+            Ok(all)
         })
         .await
     }

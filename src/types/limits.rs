@@ -439,3 +439,20 @@ pub const DKIM_RETIRED_KEY_DAYS: i64 = 30;
 /// Messages whose threads are worked out in one piece, and identifiers of others that are looked at in each.
 pub const THREADS_PIECE_MAX: usize = 1024;
 pub const THREAD_REFERENCES_MAX: usize = 100;
+/// Octets of a line of a ManageSieve command: any SASL message fits (RFC 5804 section 4 has 1,024 for a quoted string).
+pub const MANAGESIEVE_LINE_OCTETS_MAX: usize = 8192;
+/// What a literal costs besides its octets, so that empty ones are not for nothing.
+pub const MANAGESIEVE_PART_OCTETS: usize = 64;
+/// Octets of refused scripts that are read past so that the session can go on; beyond, it ends.
+pub const MANAGESIEVE_DISCARDED_OCTETS_MAX: u64 = 16 * 1024 * 1024;
+/// Words of one ManageSieve command.
+pub const MANAGESIEVE_ARGUMENTS_MAX: usize = 8;
+/// Commands refused in a row, and failed logins, before a ManageSieve session ends.
+pub const MANAGESIEVE_ERRORS_MAX: u32 = 30;
+pub const MANAGESIEVE_LOGIN_FAILURES_MAX: u32 = 3;
+/// Silence before login after which a ManageSieve session ends.
+pub const MANAGESIEVE_BEFORE_LOGIN_SECONDS: u64 = 180;
+/// Octets of a script's name (RFC 5804 section 1.6 asks for 512 at least, which are 128 characters).
+pub const SCRIPT_NAME_OCTETS_MAX: usize = 512;
+/// Addresses of one person whose scripts are listed with his own, he may have any number of aliases.
+pub const SHOWN_ADDRESSES_MAX: usize = 100;

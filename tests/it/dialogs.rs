@@ -2,4 +2,5 @@
 
 mod client;
 mod imap;
+mod managesieve;
 mod smtp;

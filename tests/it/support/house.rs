@@ -1,9 +1,13 @@
 //! A store with accounts, and the services on top of it, without listeners.
 
 use super::tls;
+use posthouse::admin::{self, Admin};
 use posthouse::auth::{Auth, AuthSettings, HashSettings, Password};
+use posthouse::directory::Directory;
 use posthouse::imap;
 use posthouse::mailbox::{Mailboxes, NewMessage, Settings};
+use posthouse::managesieve;
+use posthouse::rules::{AddressRules, Limits, PasswordRules};
 use posthouse::store::{DirectoryChange, DomainKind, Names, NewAccount, NewDomain, Store};
 use posthouse::telemetry::Metrics;
 use posthouse::types::{
@@ -109,6 +113,22 @@ impl House {
             hostname: Domain::parse(tls::HOST).unwrap(),
             idle: Duration::from_secs(60),
         }
+    }
+
+    pub fn admin(&self) -> Admin {
+        let settings = admin::Settings {
+            address: AddressRules::default(),
+            password: PasswordRules::default(),
+            keep_days: 30,
+            script_octets_max: 10_000,
+            hostname: Domain::parse(tls::HOST).unwrap(),
+        };
+        let directory = Directory::new(self.store.clone(), Limits::default());
+        Admin::new(self.store.clone(), directory, self.auth.clone(), settings)
+    }
+
+    pub fn managesieve(&self) -> managesieve::Services {
+        managesieve::Services { auth: self.auth.clone(), admin: self.admin(), idle: Duration::from_secs(60) }
     }
 
     /// The store's own check of everything it keeps.
