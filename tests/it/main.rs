@@ -7,6 +7,7 @@ mod dialogs;
 mod faults;
 mod imap_clients;
 mod mail_in;
+mod managesieve;
 mod proofs_of_servers;
 mod rules;
 mod smtp_logins;

@@ -5,5 +5,6 @@ pub mod house;
 pub mod listening;
 pub mod program;
 pub mod running;
+pub mod sieve;
 pub mod smtp;
 pub mod tls;
