@@ -26,6 +26,9 @@ pub struct RedirectList {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RedirectPause {
     pub address: Address,
+    /// Empty: all of it.
+    #[serde(default)]
+    pub targets: Vec<Address>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,7 +112,17 @@ impl Act for RedirectPause {
     type Answer = Done;
 
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<Done, Refused> {
-        edit(admin, caller, Self::NAME, &self.address, |redirection| redirection.paused = true).await
+        edit(admin, caller, Self::NAME, &self.address, |redirection| {
+            if self.targets.is_empty() {
+                redirection.paused = true;
+                return Ok(());
+            }
+            for target in &self.targets {
+                target_of(redirection, &self.address, target)?.paused = true;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -121,6 +134,7 @@ impl Act for RedirectResume {
         edit(admin, caller, Self::NAME, &self.address, |redirection| {
             redirection.paused = false;
             redirection.targets.iter_mut().for_each(|target| target.paused = false);
+            Ok(())
         })
         .await
     }
@@ -131,13 +145,13 @@ async fn edit(
     caller: &Caller,
     name: &str,
     address: &Address,
-    edit: fn(&mut RedirectionSwitch),
+    edit: impl Fn(&mut RedirectionSwitch) -> Result<(), Refused>,
 ) -> Result<Done, Refused> {
     let (_, done) = admin
         .change(caller, name, |draft| {
             let before = draft.switches(address).cloned().unwrap_or_default();
             let mut switches = before.clone();
-            edit(switches.redirection.as_mut().ok_or_else(|| AddressCause::NoRedirection(address.clone()))?);
+            edit(switches.redirection.as_mut().ok_or_else(|| AddressCause::NoRedirection(address.clone()))?)?;
             if switches == before {
                 return Ok(Decided::about(address).note(format!("the redirection of {address} was so already")));
             }
@@ -146,6 +160,15 @@ async fn edit(
         })
         .await?;
     Ok(done)
+}
+
+fn target_of<'r>(
+    redirection: &'r mut RedirectionSwitch,
+    address: &Address,
+    target: &Address,
+) -> Result<&'r mut Target, Refused> {
+    let known = redirection.targets.iter_mut().find(|known| known.address.canonical() == target.canonical());
+    known.ok_or_else(|| AddressCause::NoSuchTarget { address: address.clone(), target: target.clone() }.into())
 }
 
 impl Act for RedirectRemove {

@@ -428,7 +428,7 @@ async fn redirections_are_proved_before_they_are_saved() {
         )
         .await;
     house.ok(RedirectRemove { address: address("team@example.test"), targets: vec![address("x@outside.test")] }).await;
-    house.ok(RedirectPause { address: address("team@example.test") }).await;
+    house.ok(RedirectPause { address: address("team@example.test"), targets: Vec::new() }).await;
     let list = house.ok(RedirectList { domain: None }).await;
     assert_eq!(
         list.iter().map(|one| (one.state.as_str(), one.targets.len(), one.keep, one.is_virtual)).collect::<Vec<_>>(),

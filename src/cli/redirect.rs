@@ -44,6 +44,9 @@ Examples:
         /// The address
         #[arg(value_name = "ADDRESS", value_parser = values::address)]
         address: Address,
+        /// Only these targets
+        #[arg(value_name = "TARGET", value_parser = values::address)]
+        targets: Vec<Address>,
     },
     /// Undo pause, also for targets the server has paused
     Resume {
@@ -77,9 +80,9 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             let list = desk.look(RedirectList { domain }).await?;
             output.answer(&list, |page| table(page, &list))
         }
-        Action::Pause { address } => {
+        Action::Pause { address, targets } => {
             let headline = format!("the redirection of {address} is paused");
-            output.done(&desk.change(RedirectPause { address }).await?, &headline)
+            output.done(&desk.change(RedirectPause { address, targets }).await?, &headline)
         }
         Action::Resume { address } => {
             let headline = format!("the redirection of {address} is active again");

@@ -10,8 +10,8 @@ mod value;
 
 pub use error::{Cause, ConfigError, Problem};
 pub use settings::{
-    AddressRules, Auth, Config, Dns, Limits, Listen, Log, LogFormat, Mx, Outbound, Password, Proxy, Removal, Throttle,
-    Tls,
+    AddressRules, Auth, Config, Dns, DomainSmarthost, DomainSmarthosts, Limits, Listen, Log, LogFormat, Mx, Outbound,
+    OutboundTls, Password, Proxy, Removal, Throttle, Tls,
 };
 
 use crate::types::limits::CONFIG_OCTETS_MAX;
@@ -139,6 +139,17 @@ fn check_together(config: &Config, reading: &mut Reading<'_>) {
     }
     if config.outbound.user.is_empty() != config.outbound.password.reveal().is_empty() {
         conflict(reading, "outbound.user", "user and password go together: set both or none".to_owned());
+    }
+    let outbound = &config.outbound;
+    let has_login = !outbound.user.is_empty() || outbound.smarthosts.0.iter().any(|one| !one.user.is_empty());
+    if has_login && !outbound.smarthost_tls.is_proof() {
+        let why = "a password goes only to a server that proves who it is: auto, verified or from-the-start".to_owned();
+        conflict(reading, "outbound.smarthost_tls", why);
+    }
+    if outbound.pause_seconds_first > outbound.pause_seconds_max {
+        let (first, max) = (outbound.pause_seconds_first, outbound.pause_seconds_max);
+        let why = format!("{first} is more than outbound.pause_seconds_max, which is {max}");
+        conflict(reading, "outbound.pause_seconds_first", why);
     }
     let mut taken: Vec<(&ListenAddress, &str)> = Vec::new();
     for (name, addresses) in config.listen.all() {

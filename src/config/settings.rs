@@ -107,10 +107,33 @@ section! {
         user: String = String::new();
         /// The password for it.
         password: Secret<String> = Secret::default();
+        /// Smarthosts for mail to some domains only, each "domain=host[:port]" or "domain=user:password@host[:port]".
+        smarthosts: DomainSmarthosts = DomainSmarthosts::default();
+        /// TLS towards smarthosts: "auto" is "verified" where there is a login, "from-the-start" at port 465, and else
+        /// "if-offered"; "required" encrypts towards whoever answers.
+        smarthost_tls: OutboundTls = OutboundTls::Auto;
+        /// TLS towards the other servers of split domains: "auto" is "if-offered".
+        split_tls: OutboundTls = OutboundTls::Auto;
         /// The port of other servers.
         port: u16 = 25, within(1..=65535);
         /// Connect to this host[:port] whatever the MX says (tests, relays).
         connect_to: Option<HostPort> = None;
+        /// How long a message waits after its first failure. Each further pause is twice as long.
+        pause_seconds_first: u32 = limits::QUEUE_PAUSE_SECONDS_FIRST, within(1..=86_400);
+        /// The longest of those pauses.
+        pause_seconds_max: u32 = limits::QUEUE_PAUSE_SECONDS_MAX, within(1..=604_800);
+        /// The sender hears of a delay after so long.
+        warn_seconds: u32 = limits::QUEUE_WARN_SECONDS as u32, within(60..=2_592_000);
+        /// What could not be delivered for so long goes back to its sender.
+        lifetime_seconds: u32 = limits::SEND_LIFETIME_SECONDS as u32, within(60..=2_592_000);
+        /// Connections to other servers in all.
+        connections_max: usize = limits::QUEUE_CONNECTIONS_MAX, within(1..=10_000);
+        /// Connections to one destination.
+        connections_per_destination_max: usize = limits::QUEUE_CONNECTIONS_PER_DESTINATION_MAX, within(1..=1_000);
+        /// Recipients of one message in one go.
+        recipients_max: u32 = limits::QUEUE_RECIPIENTS_MAX, within(1..=1_000);
+        /// Refusals in a row after which nothing more is redirected to a target, and the redirection's owner is told.
+        refusals_before_pause: u32 = limits::QUEUE_REFUSALS_BEFORE_PAUSE, within(1..=1_000_000);
     }
 }
 
@@ -265,6 +288,79 @@ pub enum LogFormat {
 
 impl Choice for LogFormat {
     const WORDS: &[(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+/// What protects the way to a server that an administrator has named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboundTls {
+    Auto,
+    IfOffered,
+    Required,
+    Verified,
+    FromTheStart,
+}
+
+impl Choice for OutboundTls {
+    const WORDS: &[(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("if-offered", Self::IfOffered),
+        ("required", Self::Required),
+        ("verified", Self::Verified),
+        ("from-the-start", Self::FromTheStart),
+    ];
+}
+
+impl OutboundTls {
+    /// Whether the server proves who it is before it is told a password.
+    pub fn is_proof(self) -> bool {
+        !matches!(self, Self::IfOffered | Self::Required)
+    }
+}
+
+/// Who takes the mail to one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainSmarthost {
+    pub domain: Domain,
+    pub host: HostPort,
+    /// Empty: without login.
+    pub user: String,
+    pub password: Secret<String>,
+}
+
+/// Passwords stand in them, so no error and no example shows one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainSmarthosts(pub Vec<DomainSmarthost>);
+
+impl Value for DomainSmarthosts {
+    const SECRET: bool = true;
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let allowed =
+            || "a list in brackets, each \"domain=host[:port]\" or \"domain=user:password@host[:port]\"".to_owned();
+        let items = value.as_array().ok_or_else(allowed)?;
+        let read = |item: &str| {
+            let (domain, rest) = item.split_once('=')?;
+            let domain = Domain::parse(domain.trim()).ok().filter(|name| !name.is_literal())?;
+            // Users are often addresses; hosts have no `@`.
+            let (login, host) =
+                rest.trim().rsplit_once('@').map_or((None, rest.trim()), |(login, host)| (Some(login), host));
+            let (user, password) = match login {
+                None => ("", ""),
+                Some(login) => {
+                    login.split_once(':').filter(|(user, password)| !user.is_empty() && !password.is_empty())?
+                }
+            };
+            let (user, password) = (user.to_owned(), Secret::new(password.to_owned()));
+            Some(DomainSmarthost { domain, host: HostPort::parse(host)?, user, password })
+        };
+        let texts = items.iter().map(|item| item.get_ref().as_str().filter(|text| !text.chars().any(char::is_control)));
+        texts.map(|text| text.and_then(read).ok_or_else(allowed)).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        // Only the default is ever shown.
+        "[]".to_owned()
+    }
 }
 
 fn any(port: u16) -> Vec<ListenAddress> {

@@ -129,6 +129,20 @@ fn values_that_are_wrong_together() {
         "[outbound]\nuser = \"relay\"",
         &["x.toml:2: outbound.user: user and password go together: set both or none"],
     );
+    check(
+        "[outbound]\nsmarthosts = [\"far.example=relay.example.net\", \"near.example\"]",
+        &["x.toml:2: outbound.smarthosts: this value is not allowed here; allowed is a list in brackets, each \
+             \"domain=host[:port]\" or \"domain=user:password@host[:port]\""],
+    );
+    check(
+        "[outbound]\nsmarthosts = [\"far.example=a:b@relay.example.net:465\"]\nsmarthost_tls = \"required\"",
+        &["x.toml:3: outbound.smarthost_tls: a password goes only to a server that proves who it is: auto, verified \
+             or from-the-start"],
+    );
+    check(
+        "[outbound]\npause_seconds_first = 20_000",
+        &["x.toml:2: outbound.pause_seconds_first: 20000 is more than outbound.pause_seconds_max, which is 14400"],
+    );
 }
 
 #[test]

@@ -178,6 +178,11 @@ impl Fate {
         matches!(self, Self::Suspended | Self::RulesFailed | Self::OverQuota)
     }
 
+    /// In words for a person; nothing for what is accepted.
+    pub fn reason(&self) -> Option<String> {
+        super::explain::reason(self)
+    }
+
     /// Which of two refusals of one recipient is said: one that time can mend, then the owner's own words.
     fn outranks(&self, other: &Self) -> bool {
         let rank = |fate: &Self| match fate {

@@ -91,7 +91,8 @@ impl Shared {
 
     /// What limits of connections hold for: the server that gets everything, or the destination.
     fn hop_of(&self, destination: &str) -> String {
-        let relay = self.settings.connect_to.as_ref().or(self.settings.smarthost.as_ref().map(|relay| &relay.host));
+        let smarthost = || self.settings.smarthost_of(destination).map(|relay| &relay.host);
+        let relay = self.settings.connect_to.as_ref().or_else(smarthost);
         // A split domain's other server is named with its port, and gets its mail directly.
         match relay {
             Some(relay) if !destination.contains(':') || destination.starts_with('[') => format!("relay {relay}"),

@@ -62,12 +62,12 @@ impl Router {
             let Some(host) = HostPort::parse(destination) else {
                 return Err(Setback::of_ours(Status(5, 3, 5), "the other server of the domain has no usable name"));
             };
-            return self.fixed(&host, self.settings.port, None, TlsDemand::IfOffered, demand);
+            return self.fixed(&host, self.settings.port, None, self.settings.split_tls.clone(), demand);
         }
         if let Some(host) = &self.settings.connect_to {
             return self.fixed(host, self.settings.port, None, TlsDemand::IfOffered, demand);
         }
-        if let Some(Smarthost { host, login, tls }) = &self.settings.smarthost {
+        if let Some(Smarthost { host, login, tls }) = self.settings.smarthost_of(destination) {
             return self.fixed(host, SMARTHOST_PORT, login.clone(), tls.clone(), demand);
         }
         let Ok(domain) = Domain::parse(destination) else {

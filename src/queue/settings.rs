@@ -6,6 +6,7 @@ use crate::types::limits::{
     QUEUE_RECIPIENTS_MAX, QUEUE_REFUSALS_BEFORE_PAUSE, QUEUE_WARN_SECONDS, SEND_LIFETIME_SECONDS,
 };
 use crate::types::{Domain, HostPort};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 #[derive(Clone, Debug)]
@@ -19,6 +20,10 @@ pub struct QueueSettings {
     /// Instead of the MX, for everything.
     pub connect_to: Option<HostPort>,
     pub smarthost: Option<Smarthost>,
+    /// For mail to these domains, before the one for all.
+    pub smarthosts: HashMap<Domain, Smarthost>,
+    /// Towards the other servers of split domains.
+    pub split_tls: TlsDemand,
     pub pause_seconds_first: u32,
     pub pause_seconds_max: u32,
     /// The sender hears of a delay after so long.
@@ -58,6 +63,12 @@ impl Smarthost {
 }
 
 impl QueueSettings {
+    /// The server an administrator has named for mail to a domain.
+    pub(super) fn smarthost_of(&self, destination: &str) -> Option<&Smarthost> {
+        let own = Domain::parse(destination).ok().and_then(|domain| self.smarthosts.get(&domain));
+        own.or(self.smarthost.as_ref())
+    }
+
     pub fn new(hostname: Domain) -> Self {
         Self {
             hostname,
@@ -65,6 +76,8 @@ impl QueueSettings {
             port: 25,
             connect_to: None,
             smarthost: None,
+            smarthosts: HashMap::new(),
+            split_tls: TlsDemand::IfOffered,
             pause_seconds_first: QUEUE_PAUSE_SECONDS_FIRST,
             pause_seconds_max: QUEUE_PAUSE_SECONDS_MAX,
             warn_seconds: QUEUE_WARN_SECONDS,

@@ -183,7 +183,7 @@ fn config(data: &Path) -> Config {
     config.auth.plaintext_networks = Networks(Network::parse("127.0.0.0/8").into_iter().collect());
     // Nothing leaves the machine, questions about senders included.
     config.mx.authenticate = false;
-    // Mail to the world is queued and goes nowhere: nothing listens on the discard port.
+    // Mail to the world waits in the queue: nothing listens on the discard port.
     config.outbound.connect_to = HostPort::parse("127.0.0.1:9");
     config
 }

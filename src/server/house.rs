@@ -10,7 +10,6 @@ use crate::rules::{AddressRules, Limits, PasswordRules};
 use crate::store::{DATABASE_FILE, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::types::SystemClock;
-use crate::types::limits::SEND_LIFETIME_SECONDS;
 use std::fmt;
 use std::sync::Arc;
 
@@ -73,7 +72,8 @@ impl House {
         let metrics = Metrics::new();
         let directory = Directory::new(store.clone(), rule_limits(&config));
         let auth = Auth::open(store.clone(), auth_settings(&config), &metrics).await.map_err(OpenError::Auth)?;
-        let delivery = Delivery::open(store.clone(), directory.clone(), config.host(), SEND_LIFETIME_SECONDS)
+        let lifetime_seconds = i64::from(config.outbound.lifetime_seconds);
+        let delivery = Delivery::open(store.clone(), directory.clone(), config.host(), lifetime_seconds)
             .await
             .map_err(OpenError::Store)?;
         let admin = Admin::new(store.clone(), directory.clone(), auth.clone(), admin_settings(&config));

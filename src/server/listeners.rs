@@ -7,6 +7,7 @@ use super::smtp::{self, Smtp};
 use crate::config::Config;
 use crate::dns::SystemResolver;
 use crate::net::{BindError, Caps, Listener, Security, Service, Shutdown, Timeouts, TlsServer};
+use crate::queue::Queue;
 use crate::types::ListenAddress;
 use std::io;
 use std::pin::Pin;
@@ -33,11 +34,12 @@ impl Stage {
         tls: TlsServer,
         shutdown: Shutdown,
         resolver: Arc<SystemResolver>,
+        queue: Queue,
     ) -> io::Result<Self> {
         let limits = &house.config.limits;
         let exempt = house.config.throttle.exempt_networks.clone();
         let caps = Caps::new(limits.connections_max, limits.connections_per_network_max, exempt);
-        let (smtp, imap) = (Smtp::open(&house, resolver)?, Imap::open(&house).map_err(io::Error::other)?);
+        let (smtp, imap) = (Smtp::open(&house, resolver, queue)?, Imap::open(&house).map_err(io::Error::other)?);
         Ok(Self { smtp, imap, caps, house, tls, shutdown })
     }
 

@@ -10,6 +10,7 @@ mod imap;
 mod listeners;
 mod managesieve;
 mod preflight;
+mod queue;
 mod resolver;
 mod serve;
 mod signals;

@@ -3,6 +3,7 @@
 use super::control::{self, Client};
 use super::house::{House, OpenError};
 use super::listeners::{Bindings, Stage, bind_all};
+use super::queue;
 use super::resolver::resolver;
 use super::signals::{Reload, Signals, tell};
 use super::smtp::Smtp;
@@ -131,7 +132,8 @@ impl Server {
         let resolver = Arc::new(resolver(&house.config).map_err(StartError::Dns)?);
         // One cache for all.
         house.admin.set_resolver(Arc::clone(&resolver) as Arc<dyn Resolver>);
-        let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone(), resolver);
+        let queue = queue::open(&house, Arc::clone(&resolver), &shutdown).await?;
+        let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone(), resolver, queue.clone());
         let stage = stage.map_err(|error| StartError::Directory(data, error))?;
         let mut tasks = JoinSet::new();
         let mut listening = Vec::new();
@@ -142,6 +144,7 @@ impl Server {
         let (admin, metrics) = (house.admin.clone(), house.metrics.clone());
         tasks.spawn(control::serve_control(socket, admin, metrics, grace, shutdown.clone()));
         tasks.spawn(upkeep::run(house.clone(), shutdown.clone()));
+        tasks.spawn(queue::run(queue, grace, shutdown.clone()));
 
         for (service, address) in &listening {
             tracing::info!(service, address, "listening");
@@ -185,7 +188,6 @@ pub async fn serve(source: ConfigSource, config: Config) -> Result<(), StartErro
     let reloads = reloads(&server, source, log);
     tell(State::Ready);
     tracing::info!("ready");
-    tracing::warn!("mail to other servers waits in the queue: this version does not carry it out yet");
     signals.attend(server.shutdown(), &reloads).await;
     drop(reloads);
     tokio::select! {
@@ -204,8 +206,12 @@ fn reloads(server: &Server, source: ConfigSource, log: Arc<Log>) -> Vec<Reload> 
         let config = source.load().map_err(|error| error.to_string())?;
         log.replace_filter(&config.log.filter).map_err(|error| error.to_string())?;
         let running = &house.config;
-        if config.listen != running.listen || config.data != running.data || config.tls != running.tls {
-            tracing::warn!("listen, data and tls are read at the start only: restart to have their changes");
+        if config.listen != running.listen
+            || config.data != running.data
+            || config.tls != running.tls
+            || config.outbound != running.outbound
+        {
+            tracing::warn!("listen, data, tls and outbound are read at the start only: restart to have their changes");
         }
         house.adopt(&config);
         smtp.adopt(&config);

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::dns::{Resolver, SystemResolver};
 use crate::net::{Listener, Security, serve};
 use crate::policy::{BlockLists, Patience, RateLimits, Rates, Verifier};
-use crate::queue::Signer;
+use crate::queue::{Queue, Signer};
 use crate::smtp::server::{Cause, Driver, Kind, Limits, Offered, Settings, prepare_directory};
 use crate::smtp::service::{Reception, postmaster};
 use std::io;
@@ -24,7 +24,7 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    pub(super) fn open(house: &House, resolver: Arc<SystemResolver>) -> io::Result<Self> {
+    pub(super) fn open(house: &House, resolver: Arc<SystemResolver>, queue: Queue) -> io::Result<Self> {
         let spool_directory: Arc<Path> = house.config.data.join(SPOOL_DIRECTORY).into();
         prepare_directory(&spool_directory)?;
         let hostname = house.config.host();
@@ -43,6 +43,7 @@ impl Smtp {
             directory: house.directory.clone(),
             delivery: house.delivery.clone(),
             signer: Signer::new(house.store.clone()),
+            queue,
         };
         Ok(Self { reception: Arc::new(reception), spool_directory })
     }

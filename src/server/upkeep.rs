@@ -5,7 +5,7 @@ use super::House;
 use crate::admin::{Caller, Progress};
 use crate::net::Shutdown;
 use crate::store::StoreError;
-use crate::types::limits::LEDGER_KEEP_DAYS;
+use crate::types::limits::{LEDGER_KEEP_DAYS, RETURN_PATH_DAYS};
 use std::time::Duration;
 
 /// Between two rounds.
@@ -74,6 +74,10 @@ async fn round(house: &House, shutdown: &Shutdown) -> Result<(), StoreError> {
     while !shutdown.is_requested() && store.forget_memories().await? > 0 {}
     let before = store.clock().now().plus_seconds(-LEDGER_KEEP_DAYS * DAY_SECONDS);
     while !shutdown.is_requested() && store.trim_ledger(before).await? > 0 {}
+    // A day more than a return path counts: clocks differ.
+    let before = store.clock().now().plus_seconds(-(RETURN_PATH_DAYS + 1) * DAY_SECONDS);
+    store.forget_long_senders(before).await?;
+    store.forget_transport_policies().await?;
     if bodies > 0 {
         tracing::debug!(bodies, "bodies nobody named are gone");
     }

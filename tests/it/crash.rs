@@ -121,7 +121,9 @@ fn redirect_change(name: &str, state: Option<&str>, dice: &mut Dice) -> Change {
     let (paused, targets) = state.split_once(": ").expect("state: targets");
     match dice.below(4) {
         0 => change(name, None, RedirectRemove { address: at, targets: vec![] }),
-        1 if paused == "active" => change(name, Some(&format!("paused: {targets}")), RedirectPause { address: at }),
+        1 if paused == "active" => {
+            change(name, Some(&format!("paused: {targets}")), RedirectPause { address: at, targets: Vec::new() })
+        }
         1 => change(name, Some(&format!("active: {targets}")), RedirectResume { address: at }),
         _ => {
             let target = format!("t{}@outside.test", dice.any());

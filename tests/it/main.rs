@@ -7,6 +7,7 @@ mod dialogs;
 mod faults;
 mod imap_clients;
 mod mail_in;
+mod mail_out;
 mod managesieve;
 mod proofs_of_servers;
 mod rules;

@@ -154,6 +154,8 @@ table! {
 
         // The recipient.
         NoSuchAddress => 550 (5, 1, 1) "No such address here";
+        /// A return path of redirected mail: whoever wants to write to its author writes to the author.
+        BouncesOnly => 550 (5, 7, 1) "This address takes reports about mail only, and they come from nobody";
         RelayDenied => 550 (5, 7, 1) "Not a domain of ours";
         RecipientRefused => 550 (5, 7, 1) "This recipient takes no mail from you";
         AddressDisabled => 550 (5, 2, 1) "This address takes no mail";

@@ -2,7 +2,7 @@
 
 use super::letter::{Client, Hop, Letter, LetterError};
 use super::standing::Listed;
-use super::{Reception, outcome, recipients, senders, standing};
+use super::{Reception, outcome, recipients, returns, senders, standing};
 use crate::auth::{Authenticated, Mechanism};
 use crate::delivery::{Answers, Mail, Origin};
 use crate::directory::Snapshot;
@@ -50,8 +50,8 @@ impl Conversation for Session {
         Box::pin(self.mail_from(envelope))
     }
 
-    fn rcpt<'a>(&'a mut self, _: &'a Envelope, recipient: &'a Recipient) -> Answer<'a, Verdict> {
-        Box::pin(self.rcpt_to(recipient))
+    fn rcpt<'a>(&'a mut self, envelope: &'a Envelope, recipient: &'a Recipient) -> Answer<'a, Verdict> {
+        Box::pin(self.rcpt_to(envelope, recipient))
     }
 
     fn data<'a>(&'a mut self, envelope: &'a Envelope) -> Answer<'a, Verdict> {
@@ -106,7 +106,7 @@ impl Session {
         Ok(())
     }
 
-    async fn rcpt_to(&mut self, recipient: &Recipient) -> Verdict {
+    async fn rcpt_to(&mut self, envelope: &Envelope, recipient: &Recipient) -> Verdict {
         let snapshot = match &self.snapshot {
             Some(snapshot) => Arc::clone(snapshot),
             None => self.look_up().await?,
@@ -118,7 +118,11 @@ impl Session {
                 self.listed.refusal().await?;
             }
         }
-        let judged = recipients::judge(&snapshot, &address, self.submitter()?);
+        let judged = match returns::return_path(&snapshot, &address) {
+            Some(path) => returns::judge(&self.reception.queue, envelope, path).await.map(|()| None),
+            None if returns::is_alone(&snapshot, envelope) => Err(Cause::TooManyRecipients),
+            None => recipients::judge(&snapshot, &address, self.submitter()?),
+        };
         if let (Err(Cause::NoSuchAddress), Some(client)) = (&judged, self.stranger()) {
             tokio::time::sleep(self.reception.rates.unknown_recipient(client)).await;
         }
@@ -176,6 +180,9 @@ impl Session {
             now,
         };
         letter.arrived(&hop, trust, &assessment);
+        if let Some(path) = returns::of(&snapshot, &envelope) {
+            return returns::take(&reception.queue, &path.clone(), letter, &session, self.answers()).await;
+        }
         let mail = Mail {
             envelope,
             origin,
@@ -196,7 +203,7 @@ impl Session {
         }
         let (octets, recipients) = (letter.octets(), mail.envelope.recipients.len());
         let sender = mail.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default();
-        let answers = if self.caller.kind.is_lmtp() { Answers::Each } else { Answers::One };
+        let answers = self.answers();
         let signing = match mail.origin {
             Origin::Submission { .. } => {
                 let signing = self.reception.signer.for_people(letter.header()).await;
@@ -230,6 +237,10 @@ impl Session {
                 Err(self.trouble("a message could not be delivered; its sender was told to come again", &error).into())
             }
         }
+    }
+
+    fn answers(&self) -> Answers {
+        if self.caller.kind.is_lmtp() { Answers::Each } else { Answers::One }
     }
 
     /// The proof of who submits. `None` where nobody logs in; without one where somebody should, nothing goes on.

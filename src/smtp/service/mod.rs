@@ -2,7 +2,7 @@
 //!
 //! [`Reception`] stands behind the listeners and makes a [`Conversation`] per session. `senders` says who may send as
 //! whom, `recipients` who takes mail, `standing` what `policy` makes of a stranger's message, `letter` is the message between its arrival and its delivery, `outcome` turns what
-//! delivery decided into replies.
+//! delivery decided into replies, `returns` takes bounces of redirected mail back.
 //!
 //! Invariants:
 //! - mail to addresses outside is taken from nobody but a submitter who holds an [`Authenticated`](crate::auth::Authenticated);
@@ -15,6 +15,7 @@ mod conversation;
 mod letter;
 mod outcome;
 mod recipients;
+mod returns;
 mod senders;
 mod standing;
 
@@ -22,7 +23,7 @@ use crate::auth::Auth;
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::policy::{BlockLists, Rates, Verifier};
-use crate::queue::Signer;
+use crate::queue::{Queue, Signer};
 use crate::smtp::server::{Answer, Caller, Conversation, Refusal, Service};
 use crate::types::{Address, Clock, Domain};
 use conversation::Session;
@@ -42,6 +43,8 @@ pub struct Reception {
     /// None: the configuration names no list.
     pub block_lists: Option<BlockLists>,
     pub rates: Rates,
+    /// Who reads return paths of redirected mail, and passes on what comes back to them.
+    pub queue: Queue,
 }
 
 impl Service for Arc<Reception> {

@@ -3,6 +3,7 @@
 pub mod dialog;
 pub mod house;
 pub mod listening;
+pub mod peer;
 pub mod program;
 pub mod running;
 pub mod sieve;

@@ -24,6 +24,8 @@ https = []
 [auth]
 argon2_memory_kib = 8192
 argon2_iterations = 1
+[outbound]
+connect_to = \"127.0.0.1:9\"
 ";
 
 /// A directory to work in.

@@ -51,6 +51,8 @@ fn configuration(directory: &Path, services: &[&str], extra: &str) -> String {
     let sections = [
         ("[auth]", "argon2_memory_kib = 8192\nargon2_iterations = 1\nscram_iterations = 4096\n"),
         ("[mx]", "authenticate = false\n"),
+        // Nothing listens there, so what is for others waits.
+        ("[outbound]", "connect_to = \"127.0.0.1:9\"\n"),
         ("[limits]", "shutdown_seconds = 1\n"),
     ];
     for (section, defaults) in sections {
@@ -146,6 +148,30 @@ impl Running {
 
     pub async fn sends(&self) -> Vec<SendRecord> {
         self.server.house.store.sends(SendId(0), 10_000).await.unwrap()
+    }
+
+    /// Waits until nothing is on its way out.
+    pub async fn idle(&self) {
+        self.until("the queue is empty", async || self.server.house.store.send_count().await.unwrap() == 0).await;
+    }
+
+    /// Waits for something that happens behind the scenes.
+    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
+        for _ in 0..4000 {
+            if is_so().await {
+                return;
+            }
+            ticks.tick().await;
+        }
+        panic!("waited in vain until {what}: {:#?}", self.sends().await);
+    }
+
+    /// Stops in order and leaves everything for the next one.
+    pub async fn end(self) -> tempfile::TempDir {
+        let Self { server, directory } = self;
+        server.stop().await;
+        directory
     }
 
     /// Stops in order, having found nothing wrong.

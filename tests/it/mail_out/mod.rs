@@ -1,0 +1,4 @@
+//! Mail on its way out of a whole server, to servers on loopback that do as they are told.
+
+mod first;
+mod odd;
