@@ -271,3 +271,115 @@ fn take_over(keys: &mut [DkimKey], now: Timestamp) {
         (key.state, key.since) = (state, now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{House, authoritative, domain};
+    use super::*;
+    use crate::admin::{Backup, DomainRemove};
+    use crate::dns::FakeResolver;
+    use std::sync::Arc;
+
+    /// State and selector of each key.
+    async fn keys(house: &House) -> Vec<String> {
+        let keys = house.admin.store().dkim_keys(&domain("example.test")).await.unwrap();
+        keys.iter().map(|key| format!("{:?} {}", key.state, key.selector)).collect()
+    }
+
+    async fn later(house: &House, days: i64) -> usize {
+        house.clock.advance_seconds(days * DAY_SECONDS);
+        house.admin.tend_keys().await.unwrap().len()
+    }
+
+    fn zone(keys: &[DkimKey]) -> String {
+        let line = |key: &DkimKey| {
+            let record = key_record(key_kind(key.algorithm), &key.public_key);
+            format!("{} TXT \"{record}\"\n", key_name(&key.selector, &domain("example.test")))
+        };
+        keys.iter().map(line).collect()
+    }
+
+    #[tokio::test]
+    async fn keys_come_with_the_domain_and_follow_each_other() {
+        let house = House::empty().await;
+        house.ok(authoritative("example.test")).await;
+        assert_eq!(keys(&house).await, ["Signing rsa20260921", "Signing ed20260921"]);
+        assert_eq!(house.admin.make_missing_keys().await.unwrap(), 0);
+        let dns = FakeResolver::new("").unwrap();
+        house.admin.set_resolver(Arc::new(dns.clone()));
+
+        // Nothing happens before their time, and then only as far as DNS goes along.
+        assert_eq!(later(&house, 364).await, 0);
+        assert_eq!(later(&house, 1).await, 1);
+        let waiting =
+            ["Signing rsa20260921", "Signing ed20260921", "Next rsa20270921", "Next ed20270921"].map(str::to_owned);
+        assert_eq!(keys(&house).await, waiting);
+        assert_eq!(later(&house, 100).await, 0);
+        let stored = house.admin.store().dkim_keys(&domain("example.test")).await.unwrap();
+        dns.replace(&zone(&stored[..3])).unwrap();
+        assert_eq!(later(&house, 0).await, 0, "one of the two is missing");
+        dns.replace(&zone(&stored).replace("p=M", "p=N")).unwrap();
+        assert_eq!(later(&house, 0).await, 0, "another key is there");
+        dns.replace("example.test FAIL").unwrap();
+        assert_eq!(later(&house, 0).await, 0, "nobody knows");
+        dns.replace(&zone(&stored)).unwrap();
+        assert_eq!(later(&house, 0).await, 1);
+        let used = ["Retired rsa20260921", "Retired ed20260921", "Signing rsa20270921", "Signing ed20270921"];
+        assert_eq!(keys(&house).await, used);
+        assert_eq!(later(&house, 29).await, 0);
+        assert_eq!(later(&house, 1).await, 1);
+        assert_eq!(keys(&house).await, ["Signing rsa20270921", "Signing ed20270921"]);
+        house.assert_sound();
+    }
+
+    #[tokio::test]
+    async fn keys_change_when_an_administrator_wants_it() {
+        let house = House::empty().await;
+        house.ok(authoritative("example.test")).await;
+        let rotate = |when| DomainRotateKeys { domain: domain("example.test"), when };
+        let rotated = house.ok(rotate(RotateWhen::Published)).await;
+        assert!(rotated.changed);
+        let shown: Vec<&str> = rotated.keys.iter().map(|key| key.meaning.as_str()).collect();
+        let waits = "will be used from 2026-09-22 on, if DNS has it by then, else later";
+        assert_eq!(shown, ["in use since 2026-09-21", "in use since 2026-09-21", waits, waits]);
+        assert_eq!(rotated.keys[2].name, "rsa20260921-2._domainkey.example.test");
+        assert!(rotated.keys[3].record.starts_with("v=DKIM1; k=ed25519; p="));
+        // Nothing secret is in an answer.
+        let stored = house.admin.store().dkim_keys(&domain("example.test")).await.unwrap();
+        let answer = serde_json::to_string(&rotated).unwrap();
+        assert!(stored.iter().all(|key| !answer.contains(&crate::auth::encode(&key.private_key)[60..80])));
+        assert!(!format!("{stored:?}").contains("private"));
+
+        assert!(!house.ok(rotate(RotateWhen::Published)).await.changed, "there are some waiting");
+        let published = FakeResolver::new(&zone(&stored)).unwrap();
+        house.admin.set_resolver(Arc::new(published));
+        assert_eq!(later(&house, 0).await, 0, "not on the first day");
+        assert!(house.ok(rotate(RotateWhen::Now)).await.changed);
+        let now = ["Retired rsa20260921", "Retired ed20260921", "Signing rsa20260921-2", "Signing ed20260921-2"];
+        assert_eq!(keys(&house).await, now);
+        house
+            .refused(
+                DomainRotateKeys { domain: domain("x.test"), when: RotateWhen::Now },
+                &["the domain x.test is not hosted here"],
+            )
+            .await;
+        house.assert_sound();
+    }
+
+    #[tokio::test]
+    async fn keys_are_in_backups_and_go_with_their_domain() {
+        let house = House::empty().await;
+        house.ok(authoritative("example.test")).await;
+        let stored = house.admin.store().dkim_keys(&domain("example.test")).await.unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        house.ok(Backup { file: elsewhere.path().join(crate::store::DATABASE_FILE) }).await;
+        let clock = Arc::clone(&house.clock) as Arc<dyn crate::types::Clock>;
+        let copy = crate::store::Store::open(elsewhere.path(), clock).unwrap();
+        assert_eq!(copy.dkim_keys(&domain("example.test")).await.unwrap(), stored);
+        house.ok(DomainRemove { domain: domain("example.test"), yes: true }).await;
+        assert_eq!(keys(&house).await, Vec::<String>::new());
+        house.ok(authoritative("example.test")).await;
+        assert_eq!(keys(&house).await.len(), 2);
+        assert_ne!(house.admin.store().dkim_keys(&domain("example.test")).await.unwrap(), stored);
+    }
+}

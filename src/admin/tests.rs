@@ -10,18 +10,18 @@ const CHEAP: HashSettings =
     HashSettings { memory_kibibytes: 64, passes: 1, lanes: 1, concurrent: 2, waiting_max: 100, scram_iterations: 4096 };
 const DAY: i64 = 24 * 60 * 60;
 
-struct House {
+pub(super) struct House {
     _directory: tempfile::TempDir,
-    clock: Arc<FixedClock>,
-    admin: Admin,
-    caller: Caller,
+    pub(super) clock: Arc<FixedClock>,
+    pub(super) admin: Admin,
+    pub(super) caller: Caller,
 }
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-fn domain(text: &str) -> Domain {
+pub(super) fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()
 }
 
@@ -58,12 +58,12 @@ fn responder(at: &str, received: ReceivedChoice) -> ResponderSet {
     }
 }
 
-fn authoritative(name: &str) -> DomainAdd {
+pub(super) fn authoritative(name: &str) -> DomainAdd {
     DomainAdd { domain: domain(name), hosting: Hosting::Authoritative }
 }
 
 impl House {
-    async fn empty() -> Self {
+    pub(super) async fn empty() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1_790_000_000)));
         let store = Store::open(directory.path(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
@@ -90,12 +90,12 @@ impl House {
         house
     }
 
-    async fn ok<A: Act>(&self, act: A) -> A::Answer {
+    pub(super) async fn ok<A: Act>(&self, act: A) -> A::Answer {
         act.run(&self.admin, &self.caller).await.unwrap_or_else(|refused| panic!("{}: {refused}", A::NAME))
     }
 
     /// What every cause says, in the order they are told.
-    async fn refused<A: Act>(&self, act: A, expected: &[&str]) {
+    pub(super) async fn refused<A: Act>(&self, act: A, expected: &[&str]) {
         let generation = self.admin.store().directory_generation().await.unwrap();
         let problem = match act.run(&self.admin, &self.caller).await {
             Ok(_) => panic!("{} was done, expected {expected:?}", A::NAME),
@@ -116,7 +116,7 @@ impl House {
         self.admin.store().compiled_history(&address(of), 1).await.unwrap().remove(0).text
     }
 
-    fn assert_sound(&self) {
+    pub(super) fn assert_sound(&self) {
         let findings = self.admin.store().verify(&mut |_, _| {}).unwrap();
         assert!(findings.is_empty(), "{findings:#?}");
     }

@@ -11,6 +11,7 @@ mod mail_out;
 mod managesieve;
 mod proofs_of_servers;
 mod rules;
+mod signing;
 mod smtp_logins;
 mod support;
 mod walk;

@@ -4,4 +4,5 @@ mod delivery;
 mod faults;
 mod reports;
 mod routes;
+mod signing;
 mod world;
