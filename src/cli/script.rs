@@ -160,9 +160,10 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             output.answer(&versions, |page| {
                 let row = |one: &VersionView| {
                     let bytes = one.octets.to_string();
-                    [one.version.to_string(), minute(&one.created), one.author.clone(), one.cause.clone(), bytes]
+                    let (made, version) = (minute(&one.created), one.version.to_string());
+                    [version, made, one.author.clone(), one.origin.clone(), one.cause.clone(), bytes]
                 };
-                page.table(["VERSION", "MADE", "BY", "WHY", "BYTES"], versions.iter().map(row), "no versions");
+                page.table(["VERSION", "MADE", "BY", "FROM", "WHY", "BYTES"], versions.iter().map(row), "no versions");
             })
         }
         Action::Rollback { place, name, version } => {

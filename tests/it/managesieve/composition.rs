@@ -42,8 +42,8 @@ async fn open() -> Running {
 /// The script of Jane's address without its personal section.
 async fn sections(running: &Running) -> String {
     let text = running.act(CompiledShow { address: JANE.parse().unwrap() }).await.text;
-    let (before, rest) = text.rsplit_once("# [5] personal:").unwrap();
-    let (_, after) = rest.split_once("# [6] after:").unwrap();
+    let (before, rest) = text.rsplit_once("\n# [5] personal:").unwrap();
+    let (_, after) = rest.split_once("\n# [6] after:").unwrap();
     format!("{before}…{after}")
 }
 

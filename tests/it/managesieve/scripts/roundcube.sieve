@@ -1,4 +1,4 @@
-require ["copy","date","envelope","fileinto","imap4flags","mailbox","regex","reject","relational","subaddress","vacation","variables"];
+require ["comparator-i;ascii-numeric","copy","date","envelope","fileinto","imap4flags","mailbox","regex","reject","relational","subaddress","vacation","variables"];
 # rule:[Mailing lists]
 if anyof (header :contains "list-id" "<rust.example.net>", header :regex "subject" "^\\[rust-[a-z]+\\]")
 {
