@@ -42,6 +42,11 @@ const AFTER_LOGIN: &[&str] = &[
     "REPLACE",
     "UIDONLY",
     "UIDBATCHES",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "PARTIAL",
+    "INPROGRESS",
 ];
 
 impl Session {

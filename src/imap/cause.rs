@@ -24,6 +24,8 @@ pub(super) enum Cause {
     DoneExpected,
     ReadOnly,
     UnknownFlag,
+    /// RFC 5466 section 3.1: none is ever stored here.
+    UnknownFilter(String),
     UnknownUse,
     /// RFC 4314 section 3.1.
     UnknownRight,
@@ -92,6 +94,7 @@ impl Cause {
             Self::DoneExpected => Answer::bad("DONE was expected"),
             Self::ReadOnly => Answer::no(Code::ReadOnly, "The mailbox is open for reading only"),
             Self::UnknownFlag => Answer::no(Code::Cannot, "No message can have this flag"),
+            Self::UnknownFilter(name) => Answer::no(Code::UndefinedFilter(name.clone()), "There is no such filter"),
             Self::UnknownUse => Answer::no(Code::UseAttr, "A mailbox can't be made for this"),
             Self::UnknownRight => Answer::bad("There is no such right"),
             Self::UnknownResource => Answer::no(Code::Cannot, "This resource has no limits here"),

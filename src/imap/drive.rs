@@ -4,11 +4,14 @@ use super::framing::{Event, Framer, Sizes};
 use super::session::{Link, Services, Session, Step};
 use crate::auth::{ChannelBinding, Peer, Security};
 use crate::net::{Connection, NetError, TlsServer, Transfer};
-use crate::types::limits::{IMAP_KEEPALIVE_SECONDS, OUTPUT_OCTETS_HIGH_WATER};
+use crate::types::limits::{
+    IMAP_IDLE_BUFFER_OCTETS, IMAP_KEEPALIVE_SECONDS, IMAP_PATIENCE_SECONDS, IMAP_PROGRESS_SECONDS,
+    OUTPUT_OCTETS_HIGH_WATER,
+};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 
 /// Serves the connections of one listener.
 pub struct Driver {
@@ -72,10 +75,11 @@ impl Run<'_> {
                     self.read().await?
                 }
                 Step::GoOn => {
-                    if self.session.replies.out.len() >= OUTPUT_OCTETS_HIGH_WATER {
+                    let waiting = self.connection.queue_mut().len() + self.session.replies.out.len();
+                    if waiting >= OUTPUT_OCTETS_HIGH_WATER {
                         self.send().await?;
                     }
-                    let step = self.session.go_on().await;
+                    let step = self.go_on().await?;
                     self.framer.resize(self.session.sizes());
                     if self.session.login.is_some() {
                         self.connection.timeouts.idle = self.driver.services.idle;
@@ -89,16 +93,58 @@ impl Run<'_> {
         }
     }
 
-    /// Writes what the session has said.
-    async fn send(&mut self) -> Result<(), NetError> {
-        if self.session.replies.out.is_empty() {
-            return Ok(());
+    /// Lets the session do its next piece. Where that takes long, the client hears that it goes on (RFC 9585), and where
+    /// nobody is left to hear the answer and nothing is changed by it, it is dropped.
+    async fn go_on(&mut self) -> Result<Step, NetError> {
+        if self.session.begins() {
+            // What belongs to commands before this one goes before whatever is said of it meanwhile.
+            self.queue();
         }
+        let work = Arc::clone(&self.session.work);
+        let Self { connection, session, .. } = self;
+        let mut going = std::pin::pin!(session.go_on());
+        tokio::select! {
+            biased;
+            step = &mut going => return Ok(step),
+            () = sleep(Duration::from_secs(IMAP_PATIENCE_SECONDS)) => {}
+        }
+        let mut telling = interval(Duration::from_secs(IMAP_PROGRESS_SECONDS));
+        telling.reset();
+        loop {
+            let listens = work.can_be_left() && connection.buffered().len() < IMAP_IDLE_BUFFER_OCTETS;
+            let mut transfer = Transfer::begin();
+            tokio::select! {
+                biased;
+                step = &mut going => return Ok(step),
+                read = connection.read_more(&mut transfer), if listens => match read {
+                    Ok(()) | Err(NetError::Idle | NetError::TooSlow | NetError::InputFull) => {}
+                    Err(error) => return Err(error),
+                },
+                _ = telling.tick() => {
+                    if let Some(news) = work.news() {
+                        connection.queue(&news);
+                        connection.flush().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts what the session has said behind what is to be written.
+    fn queue(&mut self) {
         let queue = self.connection.queue_mut();
         if queue.is_empty() {
             std::mem::swap(queue, &mut self.session.replies.out);
         } else {
             queue.append(&mut self.session.replies.out);
+        }
+    }
+
+    /// Writes what the session has said.
+    async fn send(&mut self) -> Result<(), NetError> {
+        self.queue();
+        if self.connection.queue_mut().is_empty() {
+            return Ok(());
         }
         self.connection.flush().await
     }

@@ -15,6 +15,7 @@ pub mod grammar;
 mod listing;
 pub mod pattern;
 pub mod replies;
+mod searching;
 mod selected;
 mod session;
 pub mod sorting;
@@ -22,6 +23,7 @@ pub mod threading;
 mod uploads;
 mod utf7;
 pub mod view;
+mod work;
 
 pub use drive::Driver;
 pub use session::Services;

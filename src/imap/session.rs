@@ -16,6 +16,7 @@ use super::replies::{Code, Replies, Status, Utf8};
 use super::selected::Selected;
 use super::uploads::Uploads;
 use super::view::{Dialect, Expunges};
+use super::work::Work;
 use crate::auth::{Auth, Authenticated, Negotiation, Peer};
 use crate::mailbox::Mailboxes;
 use crate::telemetry::SessionId;
@@ -102,6 +103,8 @@ pub(super) struct Session {
     pub(super) idling: bool,
     /// The command that is being done, if it did not end at once.
     pub(super) tag: Option<Tag>,
+    /// How far it has come.
+    pub(super) work: Arc<Work>,
     /// What its end may tell.
     expunges: Expunges,
     next: Option<Next>,
@@ -137,6 +140,7 @@ impl Session {
             refused_upload: None,
             idling: false,
             tag: None,
+            work: Arc::default(),
             expunges: Expunges::Deferred,
             next: None,
             errors: 0,
@@ -163,6 +167,11 @@ impl Session {
             }
             Err(grammar::Refused { tag, cause }) => self.refuse(tag.as_ref(), &Cause::Grammar(cause)),
         }
+    }
+
+    /// Whether a command is about to begin.
+    pub(super) fn begins(&self) -> bool {
+        matches!(self.next, Some(Next::Begin(_)))
     }
 
     /// A line the session asked for with [`Step::ReadLine`].
@@ -212,6 +221,7 @@ impl Session {
         // Boxed, so that a session that waits does not keep room for the largest of all handlers.
         let outcome = match self.next.take() {
             Some(Next::Begin(Command { tag, body })) => {
+                self.work.begin(&tag, &body);
                 self.tag = Some(tag);
                 self.expunges = expunges_at_the_end(&body);
                 Box::pin(cmd::begin(self, body)).await
@@ -234,6 +244,7 @@ impl Session {
         if let Ok(Done::Later(step)) = outcome {
             return step;
         }
+        self.work.end();
         self.uploads.clear();
         if let Some(step) = Box::pin(self.tell_news(self.expunges)).await {
             return step;

@@ -194,6 +194,10 @@ pub const IMAP_APPEND_MESSAGES_MAX: usize = 500;
 pub const FETCH_BLOCK_MESSAGES: usize = 8192;
 /// Seconds between two signs of life to a client that waits: less than the patience of what may stand between.
 pub const IMAP_KEEPALIVE_SECONDS: u64 = 240;
+/// Seconds after which a command counts as one that takes long: from then on a SEARCH looks whether its client is there.
+pub const IMAP_PATIENCE_SECONDS: u64 = 1;
+/// Seconds between two notes of progress to a client whose command takes long (RFC 9585 section 4).
+pub const IMAP_PROGRESS_SECONDS: u64 = 10;
 /// Commands refused in a row, before a session ends.
 pub const IMAP_ERRORS_MAX: u32 = 30;
 /// Octets of a password; longer ones only cost time.
@@ -428,6 +432,10 @@ pub const QUEUE_LOOK_SECONDS_MAX: u64 = 300;
 /// Messages whose sketches, and whose texts, one reading of a search looks at.
 pub const SEARCH_JOB_MESSAGES: usize = 4096;
 pub const SEARCH_TEXT_JOB_MESSAGES: usize = 512;
+/// With a thousand keys it is fewer, and never fewer than this.
+pub const SEARCH_JOB_MESSAGES_MIN: usize = 8;
+/// Messages times keys that a search looks at in memory without asking for a thread of its own.
+pub const SEARCH_INLINE_STEPS: usize = 50_000;
 /// Octets of the header fields that are kept beside a message's signature; longer ones are searched in its text.
 pub const SKETCH_FIELDS_OCTETS_MAX: usize = 2048;
 /// Domains whose DKIM keys are kept at hand.

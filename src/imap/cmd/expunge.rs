@@ -5,6 +5,7 @@ use crate::imap::grammar::{Addressing, Mailbox, Numbers};
 use crate::imap::replies::{Code, Status};
 use crate::imap::session::{COMPLETED, Done, Outcome, Session};
 use crate::mailbox::CopyOutcome;
+use std::sync::Arc;
 
 impl Session {
     pub(super) async fn expunge(&mut self, numbers: Option<Numbers>) -> Outcome {
@@ -30,8 +31,9 @@ impl Session {
         if uids.is_empty() {
             return Ok(COMPLETED);
         }
-        let copied =
-            self.services.mailboxes.copy(viewer, selected.mailbox(), uids.clone(), &name, &mut |_, _| {}).await;
+        let work = Arc::clone(&self.work);
+        let progress = &mut |done, of| work.set(done, of);
+        let copied = self.services.mailboxes.copy(viewer, selected.mailbox(), uids.clone(), &name, progress).await;
         let copied = copied.map_err(Cause::for_target)?;
         if addressing == Addressing::Sequence && (copied.sources.len() as u64) < uids.count() {
             return Err(Cause::MessagesGone);
@@ -49,7 +51,9 @@ impl Session {
             return Ok(COMPLETED);
         }
         let mailboxes = &self.services.mailboxes;
-        let moved = mailboxes.move_messages(viewer, selected.mailbox(), uids.clone(), &name, &mut |_, _| {}).await;
+        let work = Arc::clone(&self.work);
+        let progress = &mut |done, of| work.set(done, of);
+        let moved = mailboxes.move_messages(viewer, selected.mailbox(), uids.clone(), &name, progress).await;
         let (moved, failed) = match moved {
             Ok(moved) => (Some(moved), None),
             Err((error, moved)) => (moved, Some(error)),

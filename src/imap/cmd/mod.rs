@@ -14,6 +14,7 @@ mod login;
 mod mailboxes;
 mod metadata;
 mod quota;
+mod search;
 mod select;
 mod store;
 mod transport;
@@ -96,6 +97,7 @@ async fn messages(session: &mut Session, body: Body) -> Outcome {
         Body::Copy { addressing, numbers, to } => session.copy(addressing, &numbers, to).await,
         Body::Move { addressing, numbers, to } => session.move_messages(addressing, &numbers, to).await,
         Body::Replace { addressing, number, to, message } => session.replace(addressing, number, to, message).await,
+        Body::Search { addressing, returns, key } => session.search(addressing, returns, key).await,
         Body::UidBatches { size, batches } => session.uid_batches(size, batches),
         _ => Err(Cause::Grammar(grammar::Cause::UnknownCommand)),
     }

@@ -47,7 +47,9 @@ impl Session {
         let unchanged_since = store.unchanged_since.map(ModSeq);
         let names = keywords.clone();
         let request = FlagRequest { uids: uids.clone(), verb, flags, keywords, unchanged_since };
-        let outcome = mailboxes.change_flags(self.viewer()?, selected.mailbox(), request, &mut |_, _| {}).await?;
+        let work = Arc::clone(&self.work);
+        let progress = &mut |done, of| work.set(done, of);
+        let outcome = mailboxes.change_flags(self.viewer()?, selected.mailbox(), request, progress).await?;
         let state = mailboxes.state(selected.mailbox()).await?;
         let condstore = self.enabled.condstore;
         let Some(selected) = self.selected.as_deref_mut() else { return Err(Cause::SelectFirst) };

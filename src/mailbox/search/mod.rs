@@ -14,10 +14,13 @@ pub(crate) use query::SKETCHED_FIELDS;
 pub use query::{DateIs, DateOf, Day, Query, TextPlace};
 pub(crate) use signature::signature;
 
+use super::arrival::blocking;
 use super::messages::Progress;
-use super::{Entry, MailboxError, Mailboxes, OpenMailbox, State};
+use super::{Entry, MailboxError, Mailboxes, State};
 use crate::store::{Detail, StoreError};
-use crate::types::limits::{SEARCH_JOB_MESSAGES, SEARCH_TEXT_JOB_MESSAGES};
+use crate::types::limits::{
+    SEARCH_INLINE_STEPS, SEARCH_JOB_MESSAGES, SEARCH_JOB_MESSAGES_MIN, SEARCH_TEXT_JOB_MESSAGES,
+};
 use crate::types::{BodyId, Uid, UidSet};
 use query::{Answers, Plan};
 use std::ops::ControlFlow;
@@ -34,42 +37,26 @@ struct Open {
 }
 
 impl Mailboxes {
-    /// The messages of `among` that match. `progress` hears how many of how many were looked at.
+    /// The messages of `among` that match in this state, which the caller holds, so that what he does next is about the
+    /// same moment. `progress` hears how many of how many were looked at.
     pub async fn search(
         &self,
-        mailbox: &OpenMailbox,
+        state: &Arc<State>,
         query: &Query,
-        among: &UidSet,
-        progress: Progress<'_>,
-    ) -> Result<UidSet, MailboxError> {
-        let state = self.state(mailbox).await?;
-        self.search_state(&state, query, among, progress).await
-    }
-
-    /// The same in a state that the caller holds, so that what he does next is about the same moment.
-    pub async fn search_state(
-        &self,
-        state: &State,
-        query: &Query,
-        among: &UidSet,
+        among: UidSet,
         progress: Progress<'_>,
     ) -> Result<UidSet, MailboxError> {
         let plan = Arc::new(Plan::of(query, state, self.store().clock().now().seconds()));
-        let mut found: Vec<Uid> = Vec::new();
-        let mut open = Vec::new();
-        let nothing = vec![None; plan.open_keys()];
-        for entry in state.entries_of(among) {
-            match plan.decide(entry, &nothing) {
-                Some(true) => found.push(entry.uid),
-                Some(false) => {}
-                None => open.push(*entry),
-            }
-        }
-        // In the order in which they lie in the store.
-        open.sort_unstable_by_key(|entry| entry.body);
+        let (mut found, open) = if among.count() <= (SEARCH_INLINE_STEPS / plan.keys) as u64 {
+            sift(&plan, state, &among)
+        } else {
+            let (plan, state) = (Arc::clone(&plan), Arc::clone(state));
+            blocking(move || sift(&plan, &state, &among)).await?
+        };
         let all = open.len() as u64;
         let mut done = 0;
-        let mut pieces = open.chunks(SEARCH_JOB_MESSAGES);
+        // With many keys a piece is smaller, so that none keeps a reader for long.
+        let mut pieces = open.chunks((SEARCH_JOB_MESSAGES / plan.keys).max(SEARCH_JOB_MESSAGES_MIN));
         // Two at a time: a search may use two readers and leaves the others to the rest of the server.
         let mut ahead = pieces.next().map(|piece| self.begin_piece(&plan, piece));
         while let Some(piece) = ahead.take() {
@@ -114,7 +101,8 @@ impl Mailboxes {
             open = settle(plan, asking.await?.0, &mut found);
         }
         while !open.is_empty() {
-            let rest = open.split_off(open.len().min(SEARCH_TEXT_JOB_MESSAGES));
+            let most = (SEARCH_TEXT_JOB_MESSAGES / plan.keys).max(SEARCH_JOB_MESSAGES_MIN);
+            let rest = open.split_off(open.len().min(most));
             let (asked, bodies) = (Arc::clone(plan), bodies_of(&open));
             let asking = self.store().begin_each_text(bodies, open, move |open, place, text| {
                 asked.ask_text(&mut open[place].answers, text);
@@ -125,6 +113,21 @@ impl Mailboxes {
         }
         Ok(found)
     }
+}
+
+/// What memory alone finds, and what it leaves open, in the order in which that lies in the store.
+fn sift(plan: &Plan, state: &State, among: &UidSet) -> (Vec<Uid>, Vec<Entry>) {
+    let (mut found, mut open) = (Vec::new(), Vec::new());
+    let nothing = vec![None; plan.open_keys()];
+    for entry in state.entries_of(among) {
+        match plan.decide(entry, &nothing) {
+            Some(true) => found.push(entry.uid),
+            Some(false) => {}
+            None => open.push(*entry),
+        }
+    }
+    open.sort_unstable_by_key(|entry| entry.body);
+    (found, open)
 }
 
 fn bodies_of(open: &[Open]) -> Vec<BodyId> {

@@ -73,6 +73,8 @@ pub(super) struct Plan {
     root: Node,
     pub(super) texts: Vec<TextKey>,
     pub(super) days: Vec<(DateIs, Day)>,
+    /// How many there are in all; at least one.
+    pub(super) keys: usize,
 }
 
 #[derive(Debug)]
@@ -113,12 +115,13 @@ pub(super) type Answers = Vec<Option<bool>>;
 
 impl Plan {
     pub(super) fn of(query: &Query, state: &State, now_seconds: i64) -> Self {
-        let mut plan = Self { root: Node::Is(true), texts: Vec::new(), days: Vec::new() };
+        let mut plan = Self { root: Node::Is(true), texts: Vec::new(), days: Vec::new(), keys: 1 };
         plan.root = plan.node(query, state, now_seconds);
         plan
     }
 
     fn node(&mut self, query: &Query, state: &State, now: i64) -> Node {
+        self.keys += 1;
         match query {
             Query::All | Query::SaveDateSupported => Node::Is(true),
             Query::And(all) => Node::And(all.iter().map(|one| self.node(one, state, now)).collect()),

@@ -32,7 +32,8 @@ async fn opened(world: &World) -> Arc<OpenMailbox> {
 
 async fn found(world: &World, open: &OpenMailbox, query: &Query) -> String {
     let all = UidSet::from_ranges([(1, u32::MAX)]);
-    world.mail.search(open, query, &all, &mut |_, _| {}).await.expect("searched").to_string()
+    let state = world.mail.state(open).await.expect("readable");
+    world.mail.search(&state, query, all, &mut |_, _| {}).await.expect("searched").to_string()
 }
 
 const DAY: i64 = 86_400;
@@ -135,7 +136,9 @@ fn only_what_the_client_knows_is_searched() {
         let among = UidSet::from_ranges([(2, 3), (5, 5)]);
         let mut steps = Vec::new();
         let query = text(TextPlace::Body, "man");
-        let found = world.mail.search(&open, &query, &among, &mut |done, all| steps.push((done, all))).await;
+        let state = world.mail.state(&open).await.expect("readable");
+        let looked = &mut |done, all| steps.push((done, all));
+        let found = world.mail.search(&state, &query, among.clone(), looked).await;
         assert_eq!((found, steps), (Ok(among), vec![(3, 3)]));
     });
 }
