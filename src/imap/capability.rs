@@ -47,6 +47,14 @@ const AFTER_LOGIN: &[&str] = &[
     "WITHIN",
     "PARTIAL",
     "INPROGRESS",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "I18NLEVEL=1",
+    "CONTEXT=SEARCH",
+    "MULTISEARCH",
 ];
 
 impl Session {

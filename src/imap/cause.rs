@@ -26,6 +26,10 @@ pub(super) enum Cause {
     UnknownFlag,
     /// RFC 5466 section 3.1: none is ever stored here.
     UnknownFilter(String),
+    /// RFC 7377 section 2.1: sequence numbers, `$`, and what is kept of a result, in a search of several mailboxes.
+    OneMailboxOnly,
+    /// RFC 5267 section 4.3.
+    TagInUse,
     UnknownUse,
     /// RFC 4314 section 3.1.
     UnknownRight,
@@ -95,6 +99,8 @@ impl Cause {
             Self::ReadOnly => Answer::no(Code::ReadOnly, "The mailbox is open for reading only"),
             Self::UnknownFlag => Answer::no(Code::Cannot, "No message can have this flag"),
             Self::UnknownFilter(name) => Answer::no(Code::UndefinedFilter(name.clone()), "There is no such filter"),
+            Self::OneMailboxOnly => Answer::bad("This is possible in the selected mailbox only"),
+            Self::TagInUse => Answer::bad("A search with this tag is still being updated"),
             Self::UnknownUse => Answer::no(Code::UseAttr, "A mailbox can't be made for this"),
             Self::UnknownRight => Answer::bad("There is no such right"),
             Self::UnknownResource => Answer::no(Code::Cannot, "This resource has no limits here"),

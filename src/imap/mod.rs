@@ -8,6 +8,7 @@
 mod capability;
 mod cause;
 mod cmd;
+mod contexts;
 mod drive;
 mod fetching;
 pub mod framing;
@@ -19,6 +20,7 @@ mod searching;
 mod selected;
 mod session;
 pub mod sorting;
+mod sources;
 pub mod threading;
 mod uploads;
 mod utf7;

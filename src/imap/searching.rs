@@ -2,7 +2,8 @@
 
 use super::cause::Cause;
 use super::grammar::{self, Addressing, Key, Numbers, PartialFrom, PartialRange, ReturnOption, TextIn};
-use super::replies::{email_id_of, thread_id_of};
+use super::replies::{EsearchReply, email_id_of, thread_id_of};
+use super::view::View;
 use crate::mailbox::{DateIs, DateOf, Day, Query, TextPlace};
 use crate::types::{ModSeq, Uid, UidSet};
 
@@ -76,6 +77,16 @@ pub(super) fn asks_mod_seq(key: &Key) -> bool {
     }
 }
 
+/// Whether the key, somewhere, asks which messages belong together: that is worked out only then.
+pub(super) fn asks_threads(key: &Key) -> bool {
+    match key {
+        Key::ThreadId(_) => true,
+        Key::Or(keys) | Key::And(keys) => keys.iter().any(asks_threads),
+        Key::Not(key) => asks_threads(key),
+        _ => false,
+    }
+}
+
 /// What the client wants to know of what is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Returns {
@@ -112,6 +123,31 @@ impl Returns {
         !(self.min || self.max || self.all || self.count || self.update || self.partial.is_some())
     }
 
+    /// What is asked for, of messages by the names the client knows them by.
+    pub(super) fn write(&self, reply: &mut EsearchReply<'_>, names: &Found) {
+        if let Some(first) = names.first().filter(|_| self.min) {
+            reply.min(first.0);
+        }
+        if let Some(last) = names.last().filter(|_| self.max) {
+            reply.max(last.0);
+        }
+        if self.count {
+            reply.count(names.count());
+        }
+        if self.all {
+            match names {
+                Found::InMailbox(names) => reply.all(names),
+                Found::Sorted(names) => reply.all_sorted(&numbers(names)),
+            };
+        }
+        if let Some(range) = self.partial {
+            match names.window(range) {
+                Found::InMailbox(names) => reply.partial(range, &names),
+                Found::Sorted(names) => reply.partial_sorted(range, &numbers(&names)),
+            };
+        }
+    }
+
     /// The messages the answer is about, of which `$` is made and the highest modification sequence is said: all of them
     /// if all are listed or counted, or else those that are named (RFC 4731 section 3.2, RFC 5182 section 2.4, RFC 9394
     /// section 3.2).
@@ -141,6 +177,24 @@ impl Found {
             Self::Sorted(uids) => uids.len() as u64,
         };
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// As the client calls them. A message that has no number any more is left out.
+    pub(super) fn names(&self, view: &View, addressing: Addressing) -> Self {
+        match (addressing, self) {
+            (Addressing::Uid, found) => found.clone(),
+            (Addressing::Sequence, Self::InMailbox(uids)) => Self::InMailbox(view.names_of(addressing, uids)),
+            (Addressing::Sequence, Self::Sorted(uids)) => {
+                Self::Sorted(uids.iter().filter_map(|uid| view.sequence().number_of(uid.0)).map(Uid).collect())
+            }
+        }
+    }
+
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        match self {
+            Self::InMailbox(uids) => uids.iter().map(|uid| uid.0).collect(),
+            Self::Sorted(uids) => numbers(uids),
+        }
     }
 
     pub(super) fn set(&self) -> UidSet {
@@ -179,6 +233,10 @@ impl Found {
             }
         }
     }
+}
+
+fn numbers(uids: &[Uid]) -> Vec<u32> {
+    uids.iter().map(|uid| uid.0).collect()
 }
 
 fn set_of(uids: &[Uid]) -> UidSet {

@@ -4,6 +4,7 @@
 //! in the view; a keyword is listed in FLAGS before a message is shown with it (RFC 9051 section 7.3.1).
 
 use super::cause::Cause;
+use super::contexts::Contexts;
 use super::grammar::Access;
 use super::replies::{Code, FetchReply, Keywords, Replies, Status};
 use super::session::{Enabled, Session, Step};
@@ -21,6 +22,7 @@ pub(super) struct Selected {
     changeable: Flags,
     /// As FLAGS listed them last.
     keywords: Keywords,
+    pub(super) contexts: Contexts,
     changes: watch::Receiver<ModSeq>,
 }
 
@@ -29,7 +31,8 @@ impl Selected {
         let mut changes = mailbox.watch();
         // Something may have happened since the state was read.
         changes.mark_changed();
-        Self { mailbox, access, view, changeable, keywords: Arc::clone(state.keywords()), changes }
+        let (keywords, contexts) = (Arc::clone(state.keywords()), Contexts::default());
+        Self { mailbox, access, view, changeable, keywords, contexts, changes }
     }
 
     pub(super) fn mailbox(&self) -> &OpenMailbox {
@@ -115,8 +118,21 @@ impl Session {
             }
         };
         selected.tell_keywords(&state, &mut self.replies);
-        let updates = selected.view.learn(&news_of(news), expunges);
+        let news = news_of(news);
+        if expunges == Expunges::Allowed && !selected.contexts.is_empty() {
+            let gone = selected.view.going(&news);
+            selected.contexts.expunge(&gone, &selected.view, &mut self.replies);
+        }
+        let updates = selected.view.learn(&news, expunges);
         tell(&updates, &selected.keywords, self.enabled, &mut self.replies);
+        if !selected.contexts.is_empty() {
+            let changed = news.changed.iter().map(|changed| changed.uid).collect();
+            let Selected { contexts, view, .. } = selected;
+            let updating = contexts.update(&changed, view, &state, mailboxes, &mut self.replies);
+            if let Err(cause) = updating.await {
+                tracing::error!(session = %self.id, ?cause, "search results could not be brought up to date");
+            }
+        }
         None
     }
 }

@@ -131,11 +131,7 @@ impl View {
 
     /// Takes in what happened, and says what the client must hear of it.
     pub fn learn(&mut self, news: &News, expunges: Expunges) -> Updates {
-        let gone = match &news.gone {
-            Gone::These(uids) => self.sequence.present(uids),
-            Gone::AllBut(left) => difference(&self.sequence.all(), left),
-        };
-        self.gone = self.gone.union(&gone);
+        self.gone = self.going(news);
         let mut updates = Updates { expunged: self.tell_expunged(expunges), ..Updates::default() };
         let largest_before = self.sequence.largest_uid();
         for changed in &news.changed {
@@ -210,6 +206,20 @@ impl View {
                 Addressing::Uid => self.sequence.present(&set.resolve(self.sequence.largest_uid())),
             },
         }
+    }
+
+    /// What `$` stands for.
+    pub fn saved(&self) -> &UidSet {
+        &self.saved
+    }
+
+    /// The messages whose going [`View::learn`] would tell.
+    pub fn going(&self, news: &News) -> UidSet {
+        let gone = match &news.gone {
+            Gone::These(uids) => self.sequence.present(uids),
+            Gone::AllBut(left) => difference(&self.sequence.all(), left),
+        };
+        self.gone.union(&gone)
     }
 
     pub fn save(&mut self, result: UidSet) {

@@ -7,6 +7,7 @@
 mod acl;
 mod arrival;
 mod error;
+mod gathering;
 mod incoming;
 mod messages;
 mod metadata;
@@ -24,6 +25,7 @@ mod threads;
 pub use acl::{AclLine, RightsChange};
 pub use arrival::{Prepared, index};
 pub use error::MailboxError;
+pub use gathering::FactsOf;
 pub use incoming::{Incoming, Received};
 pub use messages::{Appended, FlagRequest, FlagsChanged, NewMessage, Progress};
 pub use metadata::Standing;
@@ -35,5 +37,6 @@ pub use rights::Rights;
 pub use search::{DateIs, DateOf, Day, Query, TextPlace};
 pub use service::{Mailboxes, Settings};
 
-// Words of the store that protocols, which may not name it, speak in.
+// Words of the store and of messages that protocols, which may not name it, speak in.
+pub use crate::message::FactsView;
 pub use crate::store::{Annotation, CopyOutcome, Entry, FlagVerb, MailboxRecord, Quota};

@@ -432,6 +432,10 @@ pub const QUEUE_LOOK_SECONDS_MAX: u64 = 300;
 /// Messages whose sketches, and whose texts, one reading of a search looks at.
 pub const SEARCH_JOB_MESSAGES: usize = 4096;
 pub const SEARCH_TEXT_JOB_MESSAGES: usize = 512;
+/// Messages whose facts one reading for a sort looks at.
+pub const FACTS_JOB_MESSAGES: usize = 2048;
+/// Search results of one session that are kept up to date (RFC 5267 section 4.3.1).
+pub const IMAP_CONTEXTS_MAX: usize = 16;
 /// With a thousand keys it is fewer, and never fewer than this.
 pub const SEARCH_JOB_MESSAGES_MIN: usize = 8;
 /// Messages times keys that a search looks at in memory without asking for a thread of its own.

@@ -13,9 +13,11 @@ mod list;
 mod login;
 mod mailboxes;
 mod metadata;
+mod multi_search;
 mod quota;
 mod search;
 mod select;
+mod sort;
 mod store;
 mod transport;
 mod uid_batches;
@@ -98,6 +100,10 @@ async fn messages(session: &mut Session, body: Body) -> Outcome {
         Body::Move { addressing, numbers, to } => session.move_messages(addressing, &numbers, to).await,
         Body::Replace { addressing, number, to, message } => session.replace(addressing, number, to, message).await,
         Body::Search { addressing, returns, key } => session.search(addressing, returns, key).await,
+        Body::Sort { addressing, returns, criteria, key } => session.sort(addressing, returns, criteria, key).await,
+        Body::Thread { addressing, algorithm, key } => session.thread(addressing, algorithm, key).await,
+        Body::MultiSearch { sources, returns, key } => session.multi_search(sources, returns, key).await,
+        Body::CancelUpdate(tags) => session.cancel_update(&tags),
         Body::UidBatches { size, batches } => session.uid_batches(size, batches),
         _ => Err(Cause::Grammar(grammar::Cause::UnknownCommand)),
     }

@@ -1,9 +1,10 @@
-//! SEARCH and UID SEARCH (RFC 9051 section 6.4.4, RFC 4731, RFC 5182, RFC 7162 section 3.1.5, RFC 9394).
+//! SEARCH and UID SEARCH (RFC 9051 section 6.4.4, RFC 4731, RFC 5182, RFC 5267, RFC 7162 section 3.1.5, RFC 9394).
 
 use crate::imap::cause::Cause;
+use crate::imap::contexts::Context;
 use crate::imap::grammar::{Addressing, Key, Numbers, ReturnOption};
-use crate::imap::replies::{SearchScope, Status};
-use crate::imap::searching::{Found, Returns, asks_mod_seq, query_of};
+use crate::imap::replies::{Code, SearchScope, Status};
+use crate::imap::searching::{Found, Returns, asks_mod_seq, asks_threads, query_of};
 use crate::imap::session::{COMPLETED, Outcome, Session};
 use crate::imap::view::{Dialect, NumbersError, View};
 use crate::mailbox::State;
@@ -28,20 +29,43 @@ impl Session {
         // RFC 9051 section 7.3.4: there is no SEARCH response any more.
         let options = options.or_else(|| self.enabled.rev2.then(|| vec![ReturnOption::All]));
         let returns = options.as_deref().map(Returns::of);
+        let context = match returns.filter(|returns| returns.update) {
+            Some(_) => self.context(addressing, &key)?,
+            None => None,
+        };
         let matching = match self.matching(key).await {
             Ok(matching) => matching,
             Err(cause) => return self.not_saved(returns, cause),
         };
-        let found = Found::InMailbox(matching.uids);
+        let found = Found::InMailbox(matching.uids.clone());
         match returns {
-            None => {
-                let mod_seq = highest(&matching.state, &found.set()).filter(|_| matching.with_mod_seq);
-                let names = self.selected()?.view.names_of(addressing, &found.set());
-                self.replies.search(names.iter().map(|name| name.0), mod_seq.map(|mod_seq| mod_seq.0));
-            }
-            Some(returns) => self.tell_found(addressing, &returns, &found, &matching.state, matching.with_mod_seq)?,
+            None => self.tell_listed(addressing, &found, &matching)?,
+            Some(returns) => self.tell_found(addressing, &returns, &found, &matching)?,
+        }
+        if let Some(context) = context {
+            self.selected_mut()?.contexts.begin(context, matching.uids);
         }
         Ok(COMPLETED)
+    }
+
+    /// A result to keep up to date, if there is room for one more.
+    fn context(&mut self, addressing: Addressing, key: &Key) -> Result<Option<Context>, Cause> {
+        let tag = self.tag.as_ref().map_or("", |tag| tag.as_str()).to_owned();
+        let selected = self.selected()?;
+        if selected.contexts.has(&tag) {
+            return Err(Cause::TagInUse);
+        }
+        if selected.contexts.is_full() {
+            self.refuse_updates("Too many searches are being updated");
+            return Ok(None);
+        }
+        Ok(Some(Context::new(&tag, addressing, key.clone(), selected.view.saved().clone())))
+    }
+
+    /// RFC 5267 section 4.3.1.
+    pub(super) fn refuse_updates(&mut self, why: &str) {
+        let tag = self.tag.as_ref().map_or("", |tag| tag.as_str()).to_owned();
+        self.replies.untagged(Status::No, Some(&Code::NoUpdate(tag)), why);
     }
 
     /// What the selected mailbox has that matches.
@@ -51,13 +75,17 @@ impl Session {
         self.enabled.condstore |= with_mod_seq;
         let selected = self.selected()?;
         let view = &selected.view;
-        let query = query_of(key, &|addressing, numbers| numbers_of(view, addressing, numbers))?;
-        let mailboxes = &self.services.mailboxes;
-        let state = mailboxes.state(selected.mailbox()).await?;
         // Only what the client was told of: what came since has no number for it yet.
         let among = view.sequence().all();
+        let mailboxes = &self.services.mailboxes;
         let work = Arc::clone(&self.work);
-        let uids = mailboxes.search(&state, &query, among, &mut |done, of| work.set(done, of)).await?;
+        let progress = &mut |done, of| work.set(done, of);
+        if asks_threads(&key) {
+            mailboxes.assign_threads(selected.mailbox(), &among).await?;
+        }
+        let state = mailboxes.state(selected.mailbox()).await?;
+        let query = query_of(key, &|addressing, numbers| numbers_of(view, addressing, numbers))?;
+        let uids = mailboxes.search(&state, &query, among, progress).await?;
         Ok(Matching { state, uids, with_mod_seq })
     }
 
@@ -72,51 +100,41 @@ impl Session {
         Err(cause)
     }
 
+    /// All of them, one by one: SEARCH or SORT.
+    pub(super) fn tell_listed(
+        &mut self,
+        addressing: Addressing,
+        found: &Found,
+        matching: &Matching,
+    ) -> Result<(), Cause> {
+        let mod_seq = if matching.with_mod_seq { highest(&matching.state, &matching.uids) } else { None };
+        let mod_seq = mod_seq.map(|mod_seq| mod_seq.0);
+        let numbers = found.names(&self.selected()?.view, addressing).numbers();
+        match found {
+            Found::InMailbox(_) => self.replies.search(numbers, mod_seq),
+            Found::Sorted(_) => self.replies.sort(numbers, mod_seq),
+        }
+        Ok(())
+    }
+
     /// ESEARCH, and what is saved.
     pub(super) fn tell_found(
         &mut self,
         addressing: Addressing,
         returns: &Returns,
         found: &Found,
-        state: &State,
-        with_mod_seq: bool,
+        matching: &Matching,
     ) -> Result<(), Cause> {
         let selected = self.selected.as_deref_mut().ok_or(Cause::SelectFirst)?;
         let about = returns.spoken_of(found);
-        let mod_seq = highest(state, &about).filter(|_| with_mod_seq);
         if !returns.says_nothing() {
             let tag = self.tag.as_ref().map_or("", |tag| tag.as_str());
-            let view = &selected.view;
-            let scope = SearchScope { tag, mailbox: None, uid: addressing == Addressing::Uid };
-            let mut reply = self.replies.esearch(scope);
-            let name = |uid: crate::types::Uid| match addressing {
-                Addressing::Uid => Some(uid.0),
-                Addressing::Sequence => view.sequence().number_of(uid.0),
-            };
-            if let Some(first) = found.first().filter(|_| returns.min).and_then(name) {
-                reply.min(first);
-            }
-            if let Some(last) = found.last().filter(|_| returns.max).and_then(name) {
-                reply.max(last);
-            }
-            if returns.count {
-                reply.count(found.count());
-            }
-            if returns.all {
-                match found {
-                    Found::InMailbox(uids) => reply.all(&view.names_of(addressing, uids)),
-                    Found::Sorted(uids) => reply.all_sorted(&uids.iter().copied().filter_map(name).collect::<Vec<_>>()),
-                };
-            }
-            if let Some(range) = returns.partial {
-                match found.window(range) {
-                    Found::InMailbox(uids) => reply.partial(range, &view.names_of(addressing, &uids)),
-                    Found::Sorted(uids) => {
-                        reply.partial_sorted(range, &uids.iter().copied().filter_map(name).collect::<Vec<_>>())
-                    }
-                };
-            }
-            if let Some(mod_seq) = mod_seq {
+            let mut reply =
+                self.replies.esearch(SearchScope { tag, mailbox: None, uid: addressing == Addressing::Uid });
+            returns.write(&mut reply, &found.names(&selected.view, addressing));
+            if matching.with_mod_seq
+                && let Some(mod_seq) = highest(&matching.state, &about)
+            {
                 reply.mod_seq(mod_seq.0);
             }
             reply.finish();
@@ -129,7 +147,7 @@ impl Session {
 }
 
 /// The messages a key names.
-pub(super) fn numbers_of(view: &View, addressing: Addressing, numbers: &Numbers) -> Result<UidSet, Cause> {
+fn numbers_of(view: &View, addressing: Addressing, numbers: &Numbers) -> Result<UidSet, Cause> {
     // RFC 9586 section 3.1: in search keys as well.
     if view.dialect == Dialect::UidOnly && addressing == Addressing::Sequence && matches!(numbers, Numbers::Set(_)) {
         return Err(Cause::Numbers(NumbersError::UidRequired));
@@ -138,6 +156,6 @@ pub(super) fn numbers_of(view: &View, addressing: Addressing, numbers: &Numbers)
 }
 
 /// The modification sequence an answer about these messages has.
-fn highest(state: &State, uids: &UidSet) -> Option<ModSeq> {
+pub(super) fn highest(state: &State, uids: &UidSet) -> Option<ModSeq> {
     state.entries_of(uids).map(|entry| entry.modseq).max()
 }
