@@ -204,6 +204,14 @@ impl<'s> Draft<'s> {
         self.active.get(&owner)
     }
 
+    /// Whether an account looks after the server, perhaps beside others, with this change.
+    pub(super) fn is_administrator(&self, address: &Address) -> bool {
+        match self.administrators.get(address) {
+            Some(presence) => *presence == Presence::Administrator,
+            None => self.snapshot.account(address).is_some_and(|account| account.administrator),
+        }
+    }
+
     /// Who looks after the server, with this change.
     pub(super) fn administrator(&self) -> Option<Address> {
         let stored = self.snapshot.accounts().iter().filter(|account| {

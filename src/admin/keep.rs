@@ -2,8 +2,10 @@
 
 use super::error::{Cause, Refused};
 use super::{Act, Admin, Caller};
-use crate::store::{self, AccountState, DATABASE_FILE, StoreError};
+use crate::delivery::Explanation;
+use crate::store::{self, AccountState, DATABASE_FILE, LedgerFilter, StoreError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -133,9 +135,59 @@ impl Act for Status {
             mail_octets: accounts.iter().map(|account| account.used_octets).sum(),
             queued: admin.store().send_count().await?,
             database_octets: std::fs::metadata(data.join(DATABASE_FILE)).map_or(0, |file| file.len()),
-            attention: attention(&snapshot),
+            attention: [attention(&snapshot), admin.script_failures().await?, admin.queue_trouble().await?].concat(),
             data,
         })
+    }
+}
+
+/// Deliveries that are looked back on for scripts that failed.
+const DELIVERIES_LOOKED_AT: usize = 2000;
+/// Addresses, and destinations of the queue, that are named.
+const TROUBLES_NAMED_MAX: usize = 5;
+
+impl Admin {
+    /// Whose scripts failed in the latest deliveries: mail was kept all the same, but not as they wanted it.
+    async fn script_failures(&self) -> Result<Vec<String>, Refused> {
+        #[derive(Deserialize)]
+        struct Detail {
+            plan: Explanation,
+        }
+        let mut failed: BTreeMap<String, (usize, String)> = BTreeMap::new();
+        for record in self.store().ledger(LedgerFilter::All, DELIVERIES_LOOKED_AT).await? {
+            // Nearly all have none; those need not be parsed.
+            if !record.entry.detail.contains("\"errors\":[") {
+                continue;
+            }
+            let Ok(Detail { plan }) = serde_json::from_str(&record.entry.detail) else { continue };
+            for stop in plan.path {
+                if let Some(error) = stop.errors.last() {
+                    let (count, latest) = failed.entry(stop.address).or_default();
+                    *count += 1;
+                    latest.clone_from(error);
+                }
+            }
+        }
+        let line = |(address, (count, error)): (String, (usize, String))| {
+            let times = super::words::count(count as u64, "time", "times");
+            format!("a script of {address} failed {times} of late, and its mail was kept: {error}")
+        };
+        Ok(failed.into_iter().take(TROUBLES_NAMED_MAX).map(line).collect())
+    }
+
+    async fn queue_trouble(&self) -> Result<Vec<String>, Refused> {
+        let trouble = self.store().send_trouble(TROUBLES_NAMED_MAX as u32).await?;
+        let mut lines = Vec::new();
+        if trouble.held > 0 {
+            lines.push(format!("the queue holds {} back", super::words::count(trouble.held, "message", "messages")));
+        }
+        for one in trouble.destinations {
+            let waiting = super::words::count(one.waiting, "message waits", "messages wait");
+            let since = super::words::minute(one.since);
+            let reply = one.reply.map(|reply| format!(": {reply}")).unwrap_or_default();
+            lines.push(format!("{waiting} for {} since {since}{reply}", one.destination));
+        }
+        Ok(lines)
     }
 }
 

@@ -18,7 +18,9 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
         let switches = draft.switches(&address).cloned().unwrap_or_default();
         let waits = switches == Switches::default();
         let gone = |owner: &Address| draft.switches(owner).is_none_or(|switches| *switches == Switches::default());
-        let orphaned = owner_alone(&switches).is_some_and(gone);
+        let administered = |owner: &Address| draft.snapshot.account(owner).is_some_and(|account| account.administrator);
+        let resigned = |owner: &Address| administered(owner) && !draft.is_administrator(owner);
+        let orphaned = owner_alone(&switches).is_some_and(|owner| gone(owner) || resigned(owner));
         if waits || orphaned {
             let fallen_back = fallback(&address, administrator.as_ref());
             if fallen_back != switches {

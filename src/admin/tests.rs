@@ -159,6 +159,22 @@ async fn postmaster_waits_for_an_administrator_and_goes_where_it_is_sent() {
     house.ok(AccountRestore { address: address("jane@example.test") }).await;
     assert_eq!(house.mail("postmaster@example.test").await, ["kept in the mailbox jane@example.test"]);
 
+    // Whoever resigns leaves it to the next one; an address that was pointed elsewhere stays there.
+    house.ok(AccountAdd { administrator: true, ..account("ann@example.test") }).await;
+    house.ok(redirect("abuse@example.test", &["team@outside.test"], None)).await;
+    let administers = async |who: &str, is: bool| {
+        let changes = AccountChanges { administrator: Some(is), ..AccountChanges::default() };
+        house.ok(AccountSet { address: address(who), changes }).await
+    };
+    let done = administers("jane@example.test", false).await;
+    assert!(done.mail_now.iter().any(|now| now.address == address("postmaster@example.test")), "{done:?}");
+    assert_eq!(house.mail("postmaster@example.test").await, ["kept in the mailbox ann@example.test"]);
+    assert_eq!(house.mail("abuse@example.test").await, ["sent to team@outside.test"]);
+    administers("jane@example.test", true).await;
+    assert_eq!(house.mail("postmaster@example.test").await, ["kept in the mailbox ann@example.test"]);
+    administers("ann@example.test", false).await;
+    assert_eq!(house.mail("postmaster@example.test").await, ["kept in the mailbox jane@example.test"]);
+
     // An account of its own takes its place.
     house.ok(account("postmaster@example.test")).await;
     assert_eq!(house.mail("postmaster@example.test").await, ["kept in the mailbox postmaster@example.test"]);

@@ -17,6 +17,14 @@ pub fn size(octets: u64) -> String {
     }
 }
 
+/// In the largest unit up to a day that fits evenly: `7 days`, `36 hours`.
+pub fn interval(seconds: u32) -> String {
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute")];
+    let fits = |(size, _): &(u32, &str)| seconds >= *size && seconds.is_multiple_of(*size);
+    let (size, unit) = units.into_iter().find(fits).unwrap_or((1, "second"));
+    count(u64::from(seconds / size), unit, &format!("{unit}s"))
+}
+
 pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
@@ -29,6 +37,11 @@ pub fn mail(messages: u64, octets: u64) -> String {
 /// `2026-12-20`, in UTC.
 pub fn day(time: Timestamp) -> String {
     time.rfc3339().chars().take("2026-12-20".len()).collect()
+}
+
+/// `2026-12-20 03:31`, in UTC.
+pub fn minute(time: Timestamp) -> String {
+    time.rfc3339().chars().take("2026-12-20T03:31".len()).collect::<String>().replace('T', " ")
 }
 
 #[cfg(test)]
@@ -47,6 +60,10 @@ mod tests {
         check(12_345, "12 KiB");
         check(5 << 30, "5 GiB");
         check(u64::MAX, "16777216 TiB");
+        assert_eq!(interval(604_800), "7 days");
+        assert_eq!(interval(86_400), "1 day");
+        assert_eq!(interval(129_600), "36 hours");
+        assert_eq!(interval(1), "1 second");
         assert_eq!(mail(1, 2048), "1 message (2 KiB)");
         assert_eq!(day(Timestamp(0)), "1970-01-01");
     }

@@ -162,6 +162,16 @@ impl Bench {
         }
     }
 
+    /// Whether a stored hash was made with other settings than today's.
+    pub(super) fn is_outdated(&self, stored: &str) -> bool {
+        let made_with = PasswordHash::new(stored).ok().and_then(|hash| Params::try_from(&hash).ok());
+        let today = self.argon2.params();
+        made_with.is_none_or(|made_with| {
+            (made_with.m_cost(), made_with.t_cost(), made_with.p_cost())
+                != (today.m_cost(), today.t_cost(), today.p_cost())
+        })
+    }
+
     /// With the parameters written in the stored hash, so that changed settings leave old passwords valid.
     pub(super) fn verify(&self, password: &Password, stored: &str) -> Result<bool, HashError> {
         let stored = PasswordHash::new(stored).map_err(|_| HashError::Stored)?;

@@ -249,17 +249,26 @@ impl Auth {
         let expected = self.expected(name, record)?;
         let turn = self.0.hasher.turn().await?;
         self.admit(attempt)?;
-        let (verdict, turn) = turn
-            .run(move |bench| -> Result<Verdict, HashError> {
+        let stored = expected.argon2.clone();
+        let (outcome, turn) = turn
+            .run(move |bench| -> Result<(Verdict, Option<String>), HashError> {
                 // App passwords first, all with one derivation: who uses one never pays for argon2id.
                 let keys = bench.scram_keys(&password, &expected.salt, expected.iterations);
                 if let Some((label, _)) = expected.app_passwords.into_iter().find(|(_, other)| keys.same_as(other)) {
-                    return Ok(Verdict::AppPassword(label));
+                    return Ok((Verdict::AppPassword(label), None));
                 }
-                Ok(if bench.verify(&password, &expected.argon2)? { Verdict::Main } else { Verdict::Wrong })
+                if !bench.verify(&password, &expected.argon2)? {
+                    return Ok((Verdict::Wrong, None));
+                }
+                // This is the one moment when the password is at hand; a hash that can't be made now is made next time.
+                let outdated = bench.is_outdated(&expected.argon2);
+                Ok((Verdict::Main, outdated.then(|| bench.hash(&password).ok()).flatten()))
             })
             .await?;
-        let verdict = verdict?;
+        let (verdict, renewed) = outcome?;
+        if let (Some(record), Some(renewed)) = (record, renewed) {
+            self.renew(record, stored, renewed).await;
+        }
         verified.remember(tag, record.map(|record| record.account), verdict.clone());
         if verdict == Verdict::Wrong {
             // While we still have the turn: whoever is next must find it counted.
@@ -267,6 +276,14 @@ impl Auth {
         }
         drop(turn);
         Ok(verdict)
+    }
+
+    /// What hashes cost was changed in the configuration. The password is the same, so nothing that depends on it ends.
+    async fn renew(&self, record: &LoginRecord, stored: String, renewed: String) {
+        match self.0.store.renew_hash(record.account, stored, renewed).await {
+            Ok(()) => tracing::info!(account = %record.address, "the password's hash was made anew, as now configured"),
+            Err(error) => tracing::warn!(account = %record.address, %error, "the password's hash could not be renewed"),
+        }
     }
 
     fn expected(&self, name: &str, record: Option<&LoginRecord>) -> Result<Expected, AuthFailure> {

@@ -167,6 +167,30 @@ async fn every_mechanism_logs_in() {
     }
 }
 
+/// What hashes cost was changed: the next login with the right password brings the stored one up to date, and ends nothing.
+#[tokio::test]
+async fn hashes_follow_the_settings() {
+    let house = House::new().await;
+    let stored = async || house.store.login_record(&address(JANE)).await.unwrap().unwrap();
+    let session = house.login(JANE, SECRET).await.unwrap();
+    let before = stored().await;
+    let hash = HashSettings { passes: CHEAP.passes + 1, ..CHEAP };
+    let dearer = Auth::open(house.store.clone(), AuthSettings { hash, ..settings() }, &house.metrics).await.unwrap();
+    let login = async |password: &str| dearer.login(&peer("192.0.2.1"), JANE, password).await;
+    assert!(login("Wrong1234").await.is_err());
+    assert_eq!(stored().await, before);
+    login(SECRET).await.unwrap();
+    let after = stored().await;
+    let argon2 = |record: &crate::store::LoginRecord| record.credentials.clone().unwrap().argon2;
+    assert!(argon2(&after).contains(&format!("t={},", CHEAP.passes + 1)), "{}", argon2(&after));
+    assert_eq!(after.generation, before.generation);
+    assert!(house.auth.still_valid(&session).await.unwrap());
+    // Once is enough, also for who has forgotten that he verified it.
+    let again = Auth::open(house.store.clone(), AuthSettings { hash, ..settings() }, &house.metrics).await.unwrap();
+    again.login(&peer("192.0.2.1"), JANE, SECRET).await.unwrap();
+    assert_eq!(argon2(&stored().await), argon2(&after));
+}
+
 #[tokio::test]
 async fn strangers_cost_what_residents_cost() {
     let house = House::new().await;

@@ -78,7 +78,8 @@ pub(super) enum Command {
     /// Check the configuration, and every rule of the whole directory
     ///
     /// Tells everything that is wrong with the configuration at once, with file, line and key; then proves the whole graph
-    /// of addresses: loops, dead ends, black holes, limits.
+    /// of addresses: loops, dead ends, black holes, limits. Domains whose MX records lead elsewhere are a warning; without a
+    /// network nothing is said of them.
     Check,
     /// How the house stands: server, counts, and what somebody should look after
     Status,

@@ -3,9 +3,9 @@
 use super::desk::Desk;
 use super::failure::Failure;
 use super::output::Output;
-use crate::admin::{Check, Checked, Problem, Side, Told, words};
+use crate::admin::{Check, Checked, DomainList, Problem, Side, Told, words};
 use crate::config::Config;
-use crate::server::preflight;
+use crate::server::{mx_elsewhere, preflight};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -16,14 +16,17 @@ struct Report {
     data: String,
     /// None: nothing is stored yet.
     directory: Option<Checked>,
+    /// What does not keep the server from working, and is probably not meant.
+    warnings: Vec<String>,
 }
 
 pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure> {
     let config: Config = desk.config()?;
-    let directory = match desk.require_data() {
-        Ok(()) => Some(desk.look(Check {}).await?),
-        Err(_) => None,
-    };
+    let (mut directory, mut domains) = (None, Vec::new());
+    if desk.require_data().is_ok() {
+        directory = Some(desk.look(Check {}).await?);
+        domains = desk.look(DomainList {}).await?.into_iter().map(|domain| domain.domain).collect();
+    }
     let mut findings = preflight(&config);
     findings.extend(directory.iter().flat_map(|checked| checked.findings.clone()));
     if !findings.is_empty() {
@@ -35,6 +38,7 @@ pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure>
         hostname: config.host().to_string(),
         data: config.data.display().to_string(),
         directory,
+        warnings: mx_elsewhere(&config, domains).await,
     };
     output.answer(&report, |page| {
         let counted = report.directory.as_ref().map_or_else(
@@ -52,5 +56,6 @@ pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure>
             ("data", report.data.clone()),
             ("directory", counted),
         ]);
+        report.warnings.iter().for_each(|line| page.note(line));
     })
 }

@@ -6,7 +6,7 @@ use super::output::Output;
 use super::values;
 use crate::admin::{
     ReceivedChoice, ResponderList, ResponderPause, ResponderRemove, ResponderResume, ResponderSet, ResponderShow,
-    ResponderView,
+    ResponderView, words,
 };
 use crate::types::{Address, Domain};
 use clap::{Args, Subcommand};
@@ -114,7 +114,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
                     ("kind", one.kind.clone()),
                     ("state", one.state.clone()),
                     ("when", window(&one)),
-                    ("every", format!("{} hours for each sender", one.every_seconds / 3600)),
+                    ("every", format!("{} for each sender", words::interval(one.every_seconds))),
                     ("received", received(&one)),
                     ("subject", one.subject.clone().unwrap_or_default()),
                     ("text", one.text.trim_end().to_owned()),

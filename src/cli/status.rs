@@ -3,10 +3,13 @@
 use super::desk::Desk;
 use super::failure::Failure;
 use super::output::{Output, minute};
-use crate::admin::{Status, words};
+use crate::admin::{DomainList, Status, words};
+use crate::server::mx_elsewhere;
 
 pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure> {
-    let status = desk.look(Status {}).await?;
+    let mut status = desk.look(Status {}).await?;
+    let domains = desk.look(DomainList {}).await?.into_iter().map(|domain| domain.domain).collect();
+    status.attention.extend(mx_elsewhere(&desk.config()?, domains).await);
     output.answer(&status, |page| {
         let server = match &status.server {
             Some(server) => format!("running as process {} since {}", server.process, minute(&server.since)),

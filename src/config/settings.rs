@@ -185,7 +185,7 @@ section! {
         /// Recipients one message may reach after aliases and redirections.
         expanded_recipients_max: usize = limits::EXPANDED_RECIPIENTS_MAX, within(1..=100_000);
         /// Octets of one Sieve script.
-        script_octets_max: usize = limits::SCRIPT_OCTETS_MAX, within(1_024..=1_048_576);
+        script_octets_max: usize = limits::SCRIPT_OCTETS_MAX, within(1_024..=limits::SCRIPT_OCTETS_MAX);
         /// Octets of a responder's text.
         responder_text_octets_max: usize = limits::RESPONDER_TEXT_OCTETS_MAX, within(256..=1_048_576);
         /// Recipients of one message that comes in by SMTP (RFC 5321 section 4.5.3.1.8 asks for 100 at least).

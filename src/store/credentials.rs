@@ -111,6 +111,19 @@ impl Store {
         .await
     }
 
+    /// Another hash of the same password: whoever is logged in stays so. If the password was changed meanwhile, the new
+    /// one's hash stays.
+    pub async fn renew_hash(&self, account: AccountId, stored: String, renewed: String) -> Result<(), StoreError> {
+        self.write(256, move |tx| {
+            tx.execute(
+                "UPDATE account SET argon2 = ?3 WHERE account_id = ?1 AND argon2 = ?2",
+                &[account.into(), (&stored).into(), (&renewed).into()],
+            )
+            .map(|_| ())
+        })
+        .await
+    }
+
     /// The account's credential generation rises with it, so that no login remembered elsewhere outlives it.
     pub async fn remove_app_password(&self, account: AccountId, label: &str) -> Result<(), StoreError> {
         let label = label.to_owned();

@@ -83,7 +83,7 @@ pub use peers::TransportPolicy;
 pub use quota::Quota;
 pub use reading::{BodyRow, Detail};
 pub use scripts::{CompiledRecord, ScriptNamed, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
-pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState, Waiting};
+pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState, SendTrouble, TroubledDestination, Waiting};
 pub use threads::Unthreaded;
 pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNote, Turn};
 pub use verify::{Finding, verify_file};

@@ -116,6 +116,23 @@ pub struct Waiting {
     pub due: Timestamp,
 }
 
+/// See [`Store::send_trouble`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SendTrouble {
+    pub held: u64,
+    pub destinations: Vec<TroubledDestination>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TroubledDestination {
+    pub destination: String,
+    pub waiting: u64,
+    /// When the oldest of them could have gone out.
+    pub since: Timestamp,
+    /// What was said, to one of them.
+    pub reply: Option<String>,
+}
+
 impl Store {
     /// A page of the queue, by number, after the given one.
     pub async fn sends(&self, after: SendId, most: u32) -> Result<Vec<SendRecord>, StoreError> {
@@ -130,6 +147,29 @@ impl Store {
     /// How many wait in all.
     pub async fn send_count(&self) -> Result<u64, StoreError> {
         self.read(|tx| Ok(tx.int("SELECT count(*) FROM send", &[])?.unwrap_or(0).unsigned_abs())).await
+    }
+
+    /// What does not go out as it should: how many an administrator holds, and the `most` destinations with the most mail
+    /// that was tried in vain.
+    pub async fn send_trouble(&self, most: u32) -> Result<SendTrouble, StoreError> {
+        self.read(move |tx| {
+            let held = tx.int("SELECT count(*) FROM send WHERE state = 'held'", &[])?.unwrap_or(0).unsigned_abs();
+            let destinations = tx.rows(
+                "SELECT destination, count(*) AS waiting, min(since), max(last_reply) FROM send
+                 WHERE state <> 'held' AND attempts > 0 GROUP BY destination ORDER BY waiting DESC, destination LIMIT ?1",
+                &[most.into()],
+                |row| {
+                    Ok(TroubledDestination {
+                        destination: row.text(0)?.to_owned(),
+                        waiting: row.size(1)?,
+                        since: row.time(2)?,
+                        reply: row.opt_text(3)?.map(str::to_owned),
+                    })
+                },
+            )?;
+            Ok(SendTrouble { held, destinations })
+        })
+        .await
     }
 
     /// Holds, releases or makes due at once; returns whether there was such a send that nobody is delivering now.

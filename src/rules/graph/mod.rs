@@ -400,11 +400,14 @@ impl<'g> View<'g> {
     }
 
     fn hosted_as(&self, domain: &Domain) -> Option<String> {
-        let addresses = || self.nodes().filter(|(name, _)| name.domain() == domain).count();
+        let addresses = || match self.nodes().filter(|(name, _)| name.domain() == domain).count() {
+            1 => "1 address".to_owned(),
+            count => format!("{count} addresses"),
+        };
         Some(match self.domain(domain)? {
-            DomainKind::Authoritative { .. } => format!("as an authoritative domain with {} addresses", addresses()),
+            DomainKind::Authoritative { .. } => format!("as an authoritative domain with {}", addresses()),
             DomainKind::Split { host } => {
-                format!("as a split domain with {} addresses, whose others are handed to {host}", addresses())
+                format!("as a split domain with {}, whose others are handed to {host}", addresses())
             }
             DomainKind::AliasOf(other) => format!("as an alias of {other}"),
         })

@@ -164,7 +164,7 @@ fn domains_have_refusals_of_their_own() {
     check(
         &[add("split.example", authoritative())],
         &[
-            "authoritative domain detected: split.example is already hosted here, as a split domain with 1 addresses, whose \
+            "authoritative domain detected: split.example is already hosted here, as a split domain with 1 address, whose \
            others are handed to other.example:25",
         ],
     );

@@ -269,6 +269,13 @@ const ACTS: &[Act] = &[
     ("note_app_password_used", |store, scene| {
         Box::pin(async move { store.note_app_password_used(scene.john, "old", NOW).await })
     }),
+    ("renew_hash", |store, scene| {
+        Box::pin(async move {
+            let record = store.login_record(&address("john@example.test")).await?;
+            let stored = record.and_then(|record| record.credentials).map_or_else(String::new, |one| one.argon2);
+            store.renew_hash(scene.john, stored, "$another".to_owned()).await
+        })
+    }),
     ("remove_app_password", |store, scene| Box::pin(async move { store.remove_app_password(scene.john, "old").await })),
     ("purge_removed_mailboxes", |store, scene| {
         Box::pin(async move {

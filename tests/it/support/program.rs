@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_posthouse");
-/// No ports, a name, and password hashes that cost little.
+/// No ports, a name, nobody who is asked for names, and password hashes that cost little.
 const CONFIGURATION: &str = "\
 hostname = \"mail.example.org\"
 data = \"posthouse-data\"
@@ -21,6 +21,11 @@ imaps = []
 pop3s = []
 managesieve = []
 https = []
+[dns]
+servers = [\"127.0.0.1:9\"]
+timeout_seconds = 1
+attempts = 1
+validate = false
 [auth]
 argon2_memory_kib = 8192
 argon2_iterations = 1

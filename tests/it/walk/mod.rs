@@ -6,6 +6,11 @@
 //! are not compared. With POSTHOUSE_WALK=write the files are written anew from what happens: read the difference.
 
 use crate::support::program::{Place, serve};
+use crate::support::running::Running;
+use crate::support::smtp::Sender;
+use posthouse::admin::{ScriptPut, Status};
+use posthouse::dns::{FakeResolver, FakeServer};
+use posthouse::store::SendState;
 use std::sync::mpsc;
 
 /// With nobody else there: each command opens the directory itself.
@@ -152,6 +157,63 @@ fn a_server_stops_in_order() {
     let mut server = serve(&place);
     server.reload();
     server.stop();
+}
+
+/// What `check` and `status` know of the world: where DNS sends a domain's mail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn domains_whose_mail_goes_elsewhere() {
+    let zone = "example.net MX 10 mail.example.org\nexample.org MX 10 mx.provider.net\nmx.provider.net A 192.0.2.9\n";
+    let dns = FakeServer::start(FakeResolver::new(zone).unwrap()).await.unwrap();
+    let place = Place::new();
+    for domain in ["example.org", "example.net", "example.com", "nowhere.test"] {
+        assert_eq!(place.run(&["domain", "add", domain], "").code, 0);
+    }
+    let notes = |command: &str| {
+        let outcome = place.run(&[command], "");
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        let notes: Vec<String> =
+            outcome.text.lines().filter(|line| line.starts_with("note: ")).map(str::to_owned).collect();
+        notes
+    };
+    // Nobody answers: nothing is known, and nothing said.
+    assert_eq!(notes("check"), Vec::<String>::new());
+    place.configure("127.0.0.1:9", &dns.address().to_string());
+    let expected = [
+        "note: example.com does not exist in DNS: no mail comes to it",
+        "note: the MX of example.org points to mx.provider.net, not to mail.example.org: its mail does not come here",
+    ];
+    assert_eq!(notes("check"), expected);
+    assert_eq!(notes("status")[1..], expected);
+}
+
+/// What went wrong is in `status`: scripts that failed, mail that can't go out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_is_told() {
+    let house = Running::open(&["smtp"], "").await;
+    house.domain("example.org").await;
+    house.account("jane@example.org", None).await;
+    let script = ScriptPut {
+        place: "jane@example.org".parse().unwrap(),
+        name: "broken".to_owned(),
+        text: "require [\"include\"];\ninclude :personal \"missing\";\n".to_owned(),
+        activate: true,
+    };
+    house.act(script).await;
+    house.redirect("jane@example.org", &["far@outside.test"], Some(true)).await;
+    let mut sender = Sender::connect(house.port("smtp"), "EHLO client.example").await.unwrap();
+    let message = b"From: a@outside.test\r\nSubject: hello\r\n\r\nHello.\r\n";
+    for _ in 0..2 {
+        let reply = sender.send("a@outside.test", &["jane@example.org"], message).await.unwrap();
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    let store = &house.server.house.store;
+    let held = house.sends().await[0].id;
+    assert!(store.set_send_state(held, SendState::Held, None).await.unwrap());
+    let attention = house.act(Status {}).await.attention;
+    let failed = "a script of jane@example.org failed 2 times of late, and its mail was kept: ";
+    assert!(attention.iter().any(|line| line.starts_with(failed)), "{attention:#?}");
+    assert!(attention.contains(&"the queue holds 1 message back".to_owned()), "{attention:#?}");
+    house.close().await;
 }
 
 /// The demonstration comes up, can be administered, and leaves nothing behind.
