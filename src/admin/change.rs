@@ -15,9 +15,7 @@ use std::sync::Arc;
 
 /// How often a change is decided anew when others change the directory at the same time. Each round somebody gets on, so
 /// this many only lose to as many others.
-const ROUNDS_MAX: usize = 50;
-/// Addresses compiled anew in one transaction: some milliseconds of the writer's time.
-const RECOMPILE_PIECE: usize = 250;
+pub(super) const ROUNDS_MAX: usize = 50;
 
 /// What mail to an address does from now on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -92,8 +90,9 @@ impl Admin {
                 return Ok((value, Done { changed: false, mail_now, also_affected: Vec::new(), notes }));
             }
             super::reserved::settle(&mut draft);
-            let consequences = self.prove_aside(&snapshot, &draft).await?;
-            let scripts = self.compile_all(&snapshot, &mut draft).await?;
+            let (consequences, names) = self.prove_aside(&snapshot, &draft).await?;
+            draft.add_renamed(&names);
+            let scripts = self.compile_all(&draft, names).await?;
             let changes = draft.store_changes(scripts, &caller.author, cause);
             match self.store().change_directory(snapshot.generation(), changes).await {
                 Err(StoreError::Changed) => {}
@@ -107,99 +106,39 @@ impl Admin {
         Err(StoreError::Changed.into())
     }
 
-    /// [`prove`] on a thread of its own: ten thousand addresses take some tens of milliseconds.
-    async fn prove_aside(&self, snapshot: &Arc<Snapshot>, draft: &Draft<'_>) -> Result<Consequences, Refused> {
-        let (snapshot, changes) = (Arc::clone(snapshot), draft.graph_changes());
-        let proving = tokio::task::spawn_blocking(move || snapshot.graph().prove_change(&changes));
-        verdict(draft.violations(), proving.await.map_err(|_| Cause::TaskDied)?)
-    }
-
-    /// The texts of all addresses the draft touches, and of those that get new names by it. Each compiles.
-    async fn compile_all(
+    /// [`prove`] on a thread of its own: ten thousand addresses take some tens of milliseconds. With it what addresses will
+    /// be known as.
+    async fn prove_aside(
         &self,
         snapshot: &Arc<Snapshot>,
-        draft: &mut Draft<'_>,
-    ) -> Result<BTreeMap<Address, String>, Refused> {
+        draft: &Draft<'_>,
+    ) -> Result<(Consequences, BTreeMap<Address, Vec<Address>>), Refused> {
         let (snapshot, changes) = (Arc::clone(snapshot), draft.graph_changes());
-        let applying = tokio::task::spawn_blocking(move || {
-            let mut graph = snapshot.graph().clone();
-            changes.iter().for_each(|change| graph.apply(change));
-            graph
+        let proving = tokio::task::spawn_blocking(move || {
+            let proof = snapshot.graph().prove_change(&changes);
+            let names = if proof.is_ok() { snapshot.names_after(&changes) } else { BTreeMap::new() };
+            (proof, names)
         });
-        let graph = applying.await.map_err(|_| Cause::TaskDied)?;
-        let names = draft.add_renamed(&graph);
+        let (proof, names) = proving.await.map_err(|_| Cause::TaskDied)?;
+        Ok((verdict(draft.violations(), proof)?, names))
+    }
+
+    /// The texts of all addresses the draft touches. Each compiles.
+    async fn compile_all(
+        &self,
+        draft: &Draft<'_>,
+        mut names: BTreeMap<Address, Vec<Address>>,
+    ) -> Result<BTreeMap<Address, String>, Refused> {
         let mut active = Active { admin: self, read: HashMap::new() };
         let mut scripts = BTreeMap::new();
         for (address, switches) in draft.to_compile() {
-            let context = active.context(draft, &address, &switches, names.of(&graph, &address)).await?;
+            let also_known_as = names.remove(&address).unwrap_or_default();
+            let context = active.context(draft, &address, &switches, also_known_as).await?;
             let text = compile(&address, &switches, &context).text;
             scripts.insert(address, text);
         }
         let checking = tokio::task::spawn_blocking(move || check_compiled(scripts));
         checking.await.map_err(|_| Cause::TaskDied)?
-    }
-
-    /// Makes the scripts of all addresses anew, or of one domain's. `supposed`: what to take for active of an owner instead
-    /// of what is. Returns how many addresses there were.
-    pub(super) async fn recompile(
-        &self,
-        caller: &Caller,
-        cause: &str,
-        domain: Option<&Domain>,
-        supposed: Option<(ScriptOwner, Vec<String>)>,
-    ) -> Result<usize, Refused> {
-        let snapshot = self.directory().snapshot().await?;
-        let addresses: Vec<Address> =
-            super::in_domain(&snapshot, domain)?.map(|record| record.address.clone()).collect();
-        self.recompile_these(caller, cause, &addresses, supposed.as_ref()).await?;
-        Ok(addresses.len())
-    }
-
-    /// A piece at a time, so that nobody waits for all of them.
-    async fn recompile_these(
-        &self,
-        caller: &Caller,
-        cause: &str,
-        addresses: &[Address],
-        supposed: Option<&(ScriptOwner, Vec<String>)>,
-    ) -> Result<(), Refused> {
-        for piece in addresses.chunks(RECOMPILE_PIECE) {
-            self.change(caller, cause, |draft| {
-                if let Some((owner, names)) = supposed {
-                    draft.suppose_active(*owner, names.clone());
-                }
-                for address in piece {
-                    // Gone meanwhile is as good.
-                    if let Some(switches) = draft.switches(address).cloned() {
-                        draft.put(address, switches);
-                    }
-                }
-                Ok(Decided::nothing_to_tell())
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    /// Makes those scripts anew that would be others now: after an upgrade brought better templates, or when an earlier
-    /// change of administrators' scripts was cut short. Returns how many there were.
-    pub async fn refresh_compiled(&self, caller: &Caller) -> Result<usize, Refused> {
-        let snapshot = self.directory().snapshot().await?;
-        let draft = Draft::new(&snapshot);
-        let names = snapshot.own_names();
-        let mut active = Active { admin: self, read: HashMap::new() };
-        let mut stale = Vec::new();
-        for record in snapshot.addresses() {
-            let (address, switches) = (&record.address, &record.switches);
-            let context = active.context(&draft, address, switches, names.of(snapshot.graph(), address)).await?;
-            let text = compile(address, switches, &context).text;
-            let stored = self.store().compiled_history(address, 1).await?;
-            if stored.first().is_none_or(|newest| newest.text != text) {
-                stale.push(address.clone());
-            }
-        }
-        self.recompile_these(caller, "refresh", &stale, None).await?;
-        Ok(stale.len())
     }
 }
 
@@ -207,12 +146,6 @@ impl Admin {
 struct Active<'a> {
     admin: &'a Admin,
     read: HashMap<ScriptOwner, Vec<String>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Before,
-    After,
 }
 
 impl Active<'_> {
@@ -223,12 +156,13 @@ impl Active<'_> {
         switches: &Switches,
         also_known_as: Vec<Address>,
     ) -> Result<Context, Refused> {
-        Ok(Context {
-            also_known_as,
-            before: self.of_administrators(draft, address.domain(), Place::Before).await?,
-            personal: self.of_person(draft, address, switches).await?,
-            after: self.of_administrators(draft, address.domain(), Place::After).await?,
-        })
+        let of_server = self.names(draft, ScriptOwner::Server).await?;
+        let of_domain = match draft.snapshot.domain(address.domain()) {
+            Some(record) => self.names(draft, ScriptOwner::Domain(record.id)).await?,
+            None => Vec::new(),
+        };
+        let [before, after] = included(address.domain(), &of_server, &of_domain);
+        Ok(Context { also_known_as, before, personal: self.of_person(draft, address, switches).await?, after })
     }
 
     async fn names(&mut self, draft: &Draft<'_>, owner: ScriptOwner) -> Result<Vec<String>, Refused> {
@@ -253,33 +187,19 @@ impl Active<'_> {
             None => Ok(Vec::new()),
         }
     }
+}
 
-    /// The server's script is the outer one: the first of all before, the last of all after.
-    async fn of_administrators(
-        &mut self,
-        draft: &Draft<'_>,
-        domain: &Domain,
-        place: Place,
-    ) -> Result<Vec<String>, Refused> {
-        type Named = fn(Option<&Domain>) -> String;
-        let (plain, named): (&str, Named) = match place {
-            Place::Before => ("before", before_script_name),
-            Place::After => ("after", after_script_name),
-        };
-        let mut included = Vec::new();
-        if self.names(draft, ScriptOwner::Server).await?.iter().any(|name| name == plain) {
-            included.push(named(None));
-        }
-        if let Some(record) = draft.snapshot.domain(domain)
-            && self.names(draft, ScriptOwner::Domain(record.id)).await?.iter().any(|name| name == plain)
-        {
-            included.push(named(Some(domain)));
-        }
-        if place == Place::After {
-            included.reverse();
-        }
-        Ok(included)
-    }
+/// Administrators' scripts that come first and that come last. The server's is the outer one: the first of all before, the
+/// last of all after.
+pub(super) fn included(domain: &Domain, of_server: &[String], of_domain: &[String]) -> [Vec<String>; 2] {
+    let has = |names: &[String], wanted: &str| names.iter().any(|name| name == wanted);
+    let mut before = Vec::new();
+    before.extend(has(of_server, "before").then(|| before_script_name(None)));
+    before.extend(has(of_domain, "before").then(|| before_script_name(Some(domain))));
+    let mut after = Vec::new();
+    after.extend(has(of_domain, "after").then(|| after_script_name(Some(domain))));
+    after.extend(has(of_server, "after").then(|| after_script_name(None)));
+    [before, after]
 }
 
 /// What was made from switches compiles whatever they say; if it ever does not, nothing is saved.

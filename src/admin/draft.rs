@@ -2,8 +2,8 @@
 
 use super::causes::{AddressCause, DomainCause};
 use super::error::{Cause, Refused};
-use crate::directory::{OwnNames, Snapshot, graph_kind, mailbox_state};
-use crate::rules::{self, Graph, MailboxState, check_switches};
+use crate::directory::{Snapshot, graph_kind, mailbox_state};
+use crate::rules::{self, MailboxState, check_switches};
 use crate::store::{
     AccountRecord, AccountState, Credentials, DirectoryChange, DomainKind, NewAccount, NewDomain, ParkReason,
     ScriptOwner,
@@ -194,11 +194,6 @@ impl<'s> Draft<'s> {
         self.activations.push(DirectoryChange::RenameScript { owner, from: from.to_owned(), to: to.to_owned() });
     }
 
-    /// Compiles as if exactly these were active.
-    pub(super) fn suppose_active(&mut self, owner: ScriptOwner, names: Vec<String>) {
-        self.active.insert(owner, names);
-    }
-
     /// What runs of an owner, where this change has a say in it.
     pub(super) fn active(&self, owner: ScriptOwner) -> Option<&Vec<String>> {
         self.active.get(&owner)
@@ -287,35 +282,14 @@ impl<'s> Draft<'s> {
     }
 
     /// Adds the addresses whose own switches stay while the names they are known by don't: their responders must know
-    /// them (RFC 5230 section 4.5). `graph` is the one with this change in it. Returns the names of all.
-    pub(super) fn add_renamed(&mut self, graph: &Graph) -> OwnNames {
-        let before = self.snapshot.own_names();
-        let after = self.names_after(graph);
-        for record in self.snapshot.addresses() {
-            let answers = record.switches.responder.as_ref().is_some_and(|responder| !responder.paused);
-            let gone = self.domain_kind(record.address.domain()).is_none();
-            if !answers || gone || self.addresses.contains_key(&record.address) {
-                continue;
-            }
-            if before.of(self.snapshot.graph(), &record.address) != after.of(graph, &record.address) {
+    /// them (RFC 5230 section 4.5).
+    pub(super) fn add_renamed(&mut self, names: &BTreeMap<Address, Vec<Address>>) {
+        for address in names.keys() {
+            if let Some(record) = self.snapshot.address(address).filter(|_| !self.addresses.contains_key(address)) {
                 let plan = Plan::Put { switches: record.switches.clone(), reserved: record.reserved };
-                self.addresses.insert(record.address.clone(), plan);
+                self.addresses.insert(address.clone(), plan);
             }
         }
-        after
-    }
-
-    fn names_after(&self, graph: &Graph) -> OwnNames {
-        let stored = self.snapshot.addresses().iter().map(|record| (&record.address, &record.switches));
-        let stored = stored.filter(|(address, _)| !self.addresses.contains_key(*address));
-        let planned = self.addresses.iter().filter_map(|(address, plan)| match plan {
-            Plan::Put { switches, .. } => Some((address, switches)),
-            Plan::Remove => None,
-        });
-        let domains = self.snapshot.domains().iter().filter(|domain| !self.domains.contains_key(&domain.name));
-        let domains = domains.map(|domain| (&domain.name, &domain.kind));
-        let planned_domains = self.domains.keys().filter_map(|name| self.domain_kind(name).map(|kind| (name, kind)));
-        OwnNames::new(graph, stored.chain(planned), domains.chain(planned_domains))
     }
 
     /// Addresses that will have a script, with their switches.

@@ -31,6 +31,7 @@ mod domains;
 mod draft;
 mod error;
 mod keep;
+mod recompile;
 mod redirections;
 mod reserved;
 mod responders;

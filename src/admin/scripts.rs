@@ -368,7 +368,7 @@ impl Admin {
                     Ok(Decided::nothing_to_tell())
                 })
                 .await?;
-                let addresses = self.recompile(caller, cause, domain, None).await?;
+                let addresses = self.recompile(caller, cause, domain, None).await?.addresses;
                 let counted = super::words::count(addresses as u64, "address is", "addresses are");
                 Ok(Done { changed: names != before, ..Done::default() }.note(format!("{counted} compiled anew")))
             }

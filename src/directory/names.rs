@@ -1,11 +1,11 @@
 //! Which names are whose: an address's aliases, whatever chain of aliases and domain aliases they come through.
 
 use super::{Resolution, Snapshot};
-use crate::rules::{Graph, Route};
-use crate::store::DomainKind;
+use crate::rules::{self, Change, Route, Routes};
+use crate::store::{DomainKind, DomainRecord};
 use crate::types::limits::ADDRESS_HOPS_MAX;
 use crate::types::{AccountId, Address, Domain, Switches};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The other names of every address, of one state of the world: the stored one, or one that is about to be.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub struct OwnNames {
 
 impl OwnNames {
     pub fn new<'a>(
-        graph: &Graph,
+        graph: &impl Routes,
         addresses: impl Iterator<Item = (&'a Address, &'a Switches)>,
-        domains: impl Iterator<Item = (&'a Domain, &'a DomainKind)>,
+        domain_aliases: impl Iterator<Item = (&'a Domain, &'a Domain)>,
     ) -> Self {
         let owners: HashMap<&Address, &Address> = addresses
             .filter_map(|(address, switches)| Some((address, switches.alias.as_ref().filter(|alias| !alias.paused)?)))
@@ -39,11 +39,11 @@ impl OwnNames {
                 at = next;
             }
         }
-        Self { aliases, domains: domain_aliases(domains) }
+        Self { aliases, domains: aliases_of_domains(domain_aliases) }
     }
 
     /// The names that are this address besides its own, sorted.
-    pub fn of(&self, graph: &Graph, address: &Address) -> Vec<Address> {
+    pub fn of(&self, graph: &impl Routes, address: &Address) -> Vec<Address> {
         let mut names: Vec<Address> = self.aliases.get(address).cloned().unwrap_or_default();
         let mut mirrored = Vec::new();
         for name in names.iter().chain([address]) {
@@ -62,13 +62,16 @@ impl OwnNames {
     }
 }
 
-fn domain_aliases<'a>(domains: impl Iterator<Item = (&'a Domain, &'a DomainKind)>) -> HashMap<Domain, Vec<Domain>> {
-    let of: HashMap<&Domain, &Domain> = domains
-        .filter_map(|(name, kind)| match kind {
-            DomainKind::AliasOf(target) => Some((name, target)),
-            DomainKind::Authoritative | DomainKind::Split { .. } => None,
-        })
-        .collect();
+/// A domain that is an alias, with what it is an alias of.
+pub(super) fn domain_alias(record: &DomainRecord) -> Option<(&Domain, &Domain)> {
+    match &record.kind {
+        DomainKind::AliasOf(target) => Some((&record.name, target)),
+        DomainKind::Authoritative | DomainKind::Split { .. } => None,
+    }
+}
+
+fn aliases_of_domains<'a>(aliases: impl Iterator<Item = (&'a Domain, &'a Domain)>) -> HashMap<Domain, Vec<Domain>> {
+    let of: HashMap<&Domain, &Domain> = aliases.collect();
     let mut aliases: HashMap<Domain, Vec<Domain>> = HashMap::new();
     for &name in of.keys() {
         let (mut at, mut seen) = (name, HashSet::from([name]));
@@ -88,6 +91,51 @@ impl Snapshot {
     /// are aliases of theirs. Sorted.
     pub fn also_known_as(&self, address: &Address) -> Vec<Address> {
         self.own_names().of(self.graph(), &address.canonical())
+    }
+
+    /// What addresses will be known as once the changes are made: each address that is changed, and each that answers by
+    /// itself and gets other names by the changes of others.
+    pub fn names_after(&self, changes: &[Change]) -> BTreeMap<Address, Vec<Address>> {
+        let mut addresses: HashMap<&Address, Option<&Switches>> = HashMap::new();
+        let mut domains: HashMap<&Domain, Option<&rules::DomainKind>> = HashMap::new();
+        for change in changes {
+            match change {
+                Change::SetAddress { address, switches, .. } => _ = addresses.insert(address, Some(switches)),
+                Change::RemoveAddress(address) => _ = addresses.insert(address, None),
+                Change::AddDomain { domain, kind } | Change::SetDomain { domain, kind } => {
+                    domains.insert(domain, Some(kind));
+                }
+                Change::RemoveDomain(domain) => _ = domains.insert(domain, None),
+            }
+        }
+        let graph = self.graph().with(changes);
+        let stored = self.addresses().iter().map(|record| (&record.address, &record.switches));
+        let stored = stored.filter(|(address, _)| !addresses.contains_key(address));
+        let changed = addresses.iter().filter_map(|(address, switches)| Some((*address, (*switches)?)));
+        let aliases = self.domains().iter().filter(|record| !domains.contains_key(&record.name));
+        let new_aliases = domains.iter().filter_map(|(name, kind)| match kind {
+            Some(rules::DomainKind::AliasOf(target)) => Some((*name, target)),
+            _ => None,
+        });
+        let names = OwnNames::new(&graph, stored.chain(changed), aliases.filter_map(domain_alias).chain(new_aliases));
+        let mut after = BTreeMap::new();
+        for (address, switches) in &addresses {
+            if switches.is_some() {
+                after.insert((*address).clone(), names.of(&graph, address));
+            }
+        }
+        for record in self.addresses() {
+            let answers = record.switches.responder.as_ref().is_some_and(|responder| !responder.paused);
+            let is_gone = domains.get(record.address.domain()).is_some_and(Option::is_none);
+            if !answers || is_gone || addresses.contains_key(&record.address) {
+                continue;
+            }
+            let known_as = names.of(&graph, &record.address);
+            if known_as != self.own_names().of(self.graph(), &record.address) {
+                after.insert(record.address.clone(), known_as);
+            }
+        }
+        after
     }
 
     /// Whether somebody may call himself by this address: whether mail to it, by name, detail, alias or catch-all, is

@@ -68,7 +68,7 @@ impl Snapshot {
             OwnNames::new(
                 &self.graph,
                 self.addresses.iter().map(|record| (&record.address, &record.switches)),
-                self.domains.iter().map(|domain| (&domain.name, &domain.kind)),
+                self.domains.iter().filter_map(super::names::domain_alias),
             )
         })
     }

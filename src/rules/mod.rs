@@ -70,7 +70,8 @@ mod window;
 
 pub use describe::describe;
 pub use graph::{
-    Change, Consequences, DomainKind, Effect, Effects, End, Graph, MailboxState, NotTaken, Refusal, Route,
+    Change, Changed, Consequences, DomainKind, Effect, Effects, End, Graph, MailboxState, NotTaken, Refusal, Route,
+    Routes,
 };
 pub use names::{AddressRules, AddressViolation};
 pub use password::{PasswordRules, PasswordViolation};

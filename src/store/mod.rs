@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `directory_changes`, `directory_reads` | domains, accounts, addresses and their switches, as one graph |
 //! | `credentials` | password hashes, SCRAM keys, app passwords |
-//! | `scripts` | Sieve scripts with their versions, compiled and personal |
+//! | `scripts`, `compiled` | Sieve scripts with their versions, personal and compiled |
 //! | `mailboxes`, `pages`, `messages`, `flags`, `expunge` | mailboxes and what lies in them |
 //! | `copies`, `threads`, `acl`, `annotations` | copies of many messages, what belongs together, rights, metadata |
 //! | `bodies` | octets, what IMAP wants to know of them, search text |
@@ -24,6 +24,7 @@ mod annotations;
 mod backup;
 mod bodies;
 mod changes;
+mod compiled;
 mod copies;
 mod credentials;
 mod deposit;

@@ -22,6 +22,17 @@ impl ScriptOwner {
             Self::Server => "server".to_owned(),
         }
     }
+
+    pub(super) fn parse(key: &str) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Damaged(format!("a script of {key}"));
+        let number = |text: &str| text.parse().map_err(|_| damaged());
+        match key.split_once(':') {
+            None if key == "server" => Ok(Self::Server),
+            Some(("account", id)) => Ok(Self::Account(AccountId(number(id)?))),
+            Some(("domain", id)) => Ok(Self::Domain(DomainId(number(id)?))),
+            _ => Err(damaged()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

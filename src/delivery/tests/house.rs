@@ -106,7 +106,10 @@ impl Blueprint {
     /// Each script compiled as an administrator's change does it.
     fn changes(&self) -> Vec<DirectoryChange> {
         let graph = self.graph();
-        let domains = self.domains.iter().map(|(name, kind, _)| (name, kind));
+        let domains = self.domains.iter().filter_map(|(name, kind, _)| match kind {
+            DomainKind::AliasOf(target) => Some((name, target)),
+            DomainKind::Authoritative | DomainKind::Split { .. } => None,
+        });
         let names = OwnNames::new(&graph, self.addresses.iter(), domains);
         let mut changes = Vec::new();
         for (name, kind, catch_all) in &self.domains {

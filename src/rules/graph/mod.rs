@@ -217,23 +217,19 @@ impl Graph {
         self.domains.insert(domain, kind);
     }
 
-    /// Where mail to an address goes first.
-    pub fn resolve(&self, address: &Address) -> Route {
-        let view = View::of(self);
-        let (route, written) = match view.route(&address.canonical()) {
-            RouteRef::Caught(catch_all, inner) => (*inner, catch_all),
-            route => (route, address),
-        };
-        match route {
-            RouteRef::Local(name) => Route::Local(name.clone()),
-            // As it was written: who isn't here may tell capitals apart (RFC 5321 section 2.4).
-            RouteRef::Outside(_) => Route::Outside(written.clone()),
-            RouteRef::Handover(address, host) => Route::Handover { address, host: host.to_owned() },
-            RouteRef::Refused(address, why) => Route::Refused { address, why },
-            RouteRef::Caught(catch_all, _) => Route::Refused { address: catch_all.clone(), why: NotTaken::Unknown },
-        }
+    /// The same with changes laid over it; nothing is copied.
+    pub fn with<'g>(&'g self, changes: &'g [Change]) -> Changed<'g> {
+        let mut view = View::of(self);
+        changes.iter().for_each(|change| view.lay(change));
+        Changed(view)
     }
 
+    /// Where mail to an address goes first.
+    pub fn resolve(&self, address: &Address) -> Route {
+        View::of(self).resolve(address)
+    }
+
+    /// Every rule
     /// Every rule of the whole world, as it is.
     pub fn prove(&self) -> Result<(), Vec<Refusal>> {
         let refusals = proof::refusals(&View::of(self));
@@ -279,6 +275,26 @@ impl Graph {
     /// In which way a domain is hosted, in words; nothing if it isn't.
     pub fn hosted_as(&self, domain: &Domain) -> Option<String> {
         View::of(self).hosted_as(domain)
+    }
+}
+
+/// A graph with changes laid over it.
+pub struct Changed<'g>(View<'g>);
+
+/// What tells where mail to an address goes first: the graph as it is, or as it is about to be.
+pub trait Routes {
+    fn resolve(&self, address: &Address) -> Route;
+}
+
+impl Routes for Graph {
+    fn resolve(&self, address: &Address) -> Route {
+        View::of(self).resolve(address)
+    }
+}
+
+impl Routes for Changed<'_> {
+    fn resolve(&self, address: &Address) -> Route {
+        self.0.resolve(address)
     }
 }
 
@@ -355,6 +371,21 @@ impl<'g> View<'g> {
         let below = self.graph.addresses.iter().filter(|(name, _)| !self.addresses.contains_key(name));
         let laid = self.addresses.iter().filter_map(|(name, node)| Some((name, node.as_ref()?)));
         below.chain(laid).filter(|(name, _)| self.domain(name.domain()).is_some())
+    }
+
+    fn resolve(&self, address: &Address) -> Route {
+        let (route, written) = match self.route(&address.canonical()) {
+            RouteRef::Caught(catch_all, inner) => (*inner, catch_all),
+            route => (route, address),
+        };
+        match route {
+            RouteRef::Local(name) => Route::Local(name.clone()),
+            // As it was written: who isn't here may tell capitals apart (RFC 5321 section 2.4).
+            RouteRef::Outside(_) => Route::Outside(written.clone()),
+            RouteRef::Handover(address, host) => Route::Handover { address, host: host.to_owned() },
+            RouteRef::Refused(address, why) => Route::Refused { address, why },
+            RouteRef::Caught(catch_all, _) => Route::Refused { address: catch_all.clone(), why: NotTaken::Unknown },
+        }
     }
 
     fn route(&self, key: &Address) -> RouteRef<'_> {

@@ -269,6 +269,13 @@ const ACTS: &[Act] = &[
     ("note_app_password_used", |store, scene| {
         Box::pin(async move { store.note_app_password_used(scene.john, "old", NOW).await })
     }),
+    ("recompile", |store, _| {
+        Box::pin(async move {
+            let texts: Vec<_> =
+                store.directory().await?.addresses.into_iter().map(|one| (one.id, "# anew".to_owned())).collect();
+            store.recompile(store.directory_generation().await?, texts, "test", "test").await
+        })
+    }),
     ("renew_hash", |store, scene| {
         Box::pin(async move {
             let record = store.login_record(&address("john@example.test")).await?;
