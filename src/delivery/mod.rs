@@ -13,6 +13,7 @@ mod commit;
 mod evaluate;
 mod explain;
 mod host;
+mod large;
 mod mail;
 mod marks;
 mod outward;
@@ -29,15 +30,17 @@ pub use mail::{Answers, Mail, Origin};
 pub use plan::{Deed, DeedKind, Fate, Kept, Outgoing, OutgoingKind, Plan, Visit};
 
 use crate::directory::{Directory, Snapshot};
-use crate::message::Structure;
-use crate::store::{BodyChoice, Store, StoreError};
+use crate::message::{self, Structure};
+use crate::store::{BodyChoice, Deposited, Store, StoreError};
 use crate::types::Domain;
-use crate::types::limits::DELIVERY_MEMORY_OCTETS;
+use crate::types::limits::{BODY_AHEAD_OCTETS, DELIVERY_MEMORY_OCTETS};
 use evaluate::World;
+use large::LargeMessages;
 use marks::Marks;
-use planned::{Planned, with_return_path};
+use planned::{Planned, StoredMessage, with_return_path};
 use shelf::Shelf;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -52,8 +55,9 @@ struct Inner {
     marks: Marks,
     hostname: Domain,
     send_lifetime_seconds: i64,
-    /// KiB of messages that may be in memory at one time.
+    /// KiB of messages that may be in memory at one time, without the large ones.
     memory: Semaphore,
+    large: LargeMessages,
 }
 
 /// Why nothing was delivered. The peer is told to try again.
@@ -122,11 +126,12 @@ impl Delivery {
             hostname,
             send_lifetime_seconds,
             memory: Semaphore::new(kibibytes(DELIVERY_MEMORY_OCTETS as usize)),
+            large: LargeMessages::start().map_err(|error| StoreError::Io(format!("no thread: {error}")))?,
         })))
     }
 
-    /// Delivers a message of `octets`, which `read` fetches when there is memory for it. `read` gives it with trace
-    /// fields and without Return-Path. Answers for each recipient of the envelope when everything is on the disk.
+    /// Delivers a message of `octets`, which `read` appends to what it is given when there is memory for it: with trace
+    /// fields, without Return-Path. Answers for each recipient of the envelope when everything is on the disk.
     pub async fn deliver<R>(
         &self,
         mail: Mail,
@@ -135,22 +140,39 @@ impl Delivery {
         read: R,
     ) -> Result<Vec<Fate>, DeliveryError>
     where
-        R: FnOnce() -> io::Result<Vec<u8>> + Send + 'static,
+        R: FnOnce(Vec<u8>) -> io::Result<Vec<u8>> + Send + 'static,
     {
-        // Three times the message: as read, as the engine decodes it, as it is compressed.
-        let wanted = kibibytes(3 * octets).clamp(1, kibibytes(DELIVERY_MEMORY_OCTETS as usize));
-        let _memory = self.0.memory.acquire_many(wanted as u32).await.map_err(|_| DeliveryError::Died)?;
-        let snapshot = self.0.directory.snapshot().await?;
         let this = self.clone();
-        let planned = tokio::task::spawn_blocking(move || {
-            let stored = with_return_path(mail.envelope.sender.as_ref(), &read().map_err(DeliveryError::Source)?);
+        let snapshot = self.0.directory.snapshot().await?;
+        let plan = move || {
+            let mut message = message::return_path(mail.envelope.sender.as_ref()).raw().to_vec();
+            let return_path_octets = message.len();
+            message = read(message).map_err(DeliveryError::Source)?;
+            let stored = StoredMessage::received(message, return_path_octets);
             let planned = Planned::new(&this, snapshot, mail, answers, stored)?;
-            // What is stored ahead gets its number first; everything else is ready to commit.
-            let deposit = if planned.ahead.is_none() { Some(planned.deposit(&this)?) } else { None };
-            Ok::<_, DeliveryError>((planned, deposit))
-        });
-        let (planned, deposit) = planned.await.map_err(|_| DeliveryError::Died)??;
-        self.commit(planned, deposit).await
+            // What is stored ahead gets its number first; everything else goes to the writer from here.
+            let depositing = match planned.ahead {
+                None if planned.is_worth_a_commit() => Some(this.begin(&planned)?),
+                _ => None,
+            };
+            Ok::<_, DeliveryError>((planned, depositing))
+        };
+        if octets > BODY_AHEAD_OCTETS {
+            let turn = self.0.large.turn().await?;
+            let (planned, depositing) = turn.run(plan).await??;
+            return self.commit(planned, depositing).await;
+        }
+        // Three times the message: as read, as the engine decodes it, as it is compressed.
+        let wanted = kibibytes(3 * octets).max(1);
+        let _memory = self.0.memory.acquire_many(wanted as u32).await.map_err(|_| DeliveryError::Died)?;
+        let planned = tokio::task::spawn_blocking(plan);
+        let (planned, depositing) = planned.await.map_err(|_| DeliveryError::Died)??;
+        self.commit(planned, depositing).await
+    }
+
+    /// Puts the plan into the writer's queue. Blocks.
+    fn begin(&self, planned: &Planned) -> Result<Depositing, DeliveryError> {
+        Ok(Box::pin(self.0.store.begin_deposit(planned.deposit(self)?)))
     }
 
     /// What would happen, through the same code, changing nothing.
@@ -189,29 +211,29 @@ impl Delivery {
     async fn commit(
         &self,
         mut planned: Planned,
-        mut deposit: Option<crate::store::Deposit>,
+        mut depositing: Option<Depositing>,
     ) -> Result<Vec<Fate>, DeliveryError> {
         if let Some(ahead) = planned.ahead.take() {
             planned.original = BodyChoice::Stored(self.0.store.put_body(ahead).await?);
         }
         // Each round takes one account out, so there are no more rounds than accounts. Where nobody takes the message, what
         // decided that is remembered all the same.
-        while planned.plan.recipients.contains(&Fate::Accepted) || !planned.plan.visits.is_empty() {
-            let ready = match deposit.take() {
-                Some(ready) => ready,
+        while planned.is_worth_a_commit() {
+            let committing = match depositing.take() {
+                Some(under_way) => under_way,
                 None => {
                     let this = self.clone();
                     // Scripts may run for what the house writes: not on a network thread.
                     let prepared = tokio::task::spawn_blocking(move || {
-                        let deposit = planned.deposit(&this);
-                        (planned, deposit)
+                        let depositing = this.begin(&planned);
+                        (planned, depositing)
                     });
-                    let (back, ready) = prepared.await.map_err(|_| DeliveryError::Died)?;
+                    let (back, under_way) = prepared.await.map_err(|_| DeliveryError::Died)?;
                     planned = back;
-                    ready?
+                    under_way?
                 }
             };
-            match self.0.store.deposit(ready).await {
+            match committing.await {
                 Ok(_) => break,
                 Err(StoreError::OverQuota(account)) if planned.plan.leave_out(account) => {}
                 Err(error) => return Err(error.into()),
@@ -220,6 +242,9 @@ impl Delivery {
         Ok(planned.plan.recipients)
     }
 }
+
+/// A commit that has been queued.
+type Depositing = Pin<Box<dyn Future<Output = Result<Deposited, StoreError>> + Send>>;
 
 fn kibibytes(octets: usize) -> usize {
     octets.div_ceil(1024)

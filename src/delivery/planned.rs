@@ -8,15 +8,25 @@ use super::plan::{Fate, Plan};
 use crate::directory::Snapshot;
 use crate::mailbox;
 use crate::message::{self, HeaderFields};
-use crate::store::{BodyChoice, Deposit, NewBody, StoreError};
+use crate::store::{BodyChoice, Deposit, LargeBody, NewBody, StoreError};
 use crate::types::Address;
 use crate::types::limits::BODY_AHEAD_OCTETS;
 use std::sync::Arc;
 
 /// A message as it is stored.
 pub(super) struct StoredMessage {
-    pub(super) octets: Vec<u8>,
+    /// Shared with the store while it writes them.
+    pub(super) octets: Arc<Vec<u8>>,
     pub(super) return_path_octets: u32,
+}
+
+impl StoredMessage {
+    /// Of a message that came in, behind its Return-Path of so many octets.
+    pub(super) fn received(mut octets: Vec<u8>, return_path_octets: usize) -> Self {
+        // RFC 5321 section 4.4: what others put there goes.
+        message::remove_in_place(&mut octets, return_path_octets, "Return-Path");
+        Self { octets: Arc::new(octets), return_path_octets: return_path_octets as u32 }
+    }
 }
 
 /// RFC 5321 section 4.4: the last delivery puts the return path on top, and takes off what others put there.
@@ -29,7 +39,7 @@ pub(super) fn with_return_path(sender: Option<&Address>, message: &[u8]) -> Stor
     } else {
         octets.extend_from_slice(&edit.into_message(message));
     }
-    StoredMessage { octets, return_path_octets }
+    StoredMessage { octets: Arc::new(octets), return_path_octets }
 }
 
 /// Hashed, compressed and analysed.
@@ -50,7 +60,7 @@ pub(super) struct Planned {
     /// A small message's own body.
     new: Option<NewBody>,
     /// A large one's, to be stored before the deposit.
-    pub(super) ahead: Option<NewBody>,
+    pub(super) ahead: Option<LargeBody>,
 }
 
 impl Planned {
@@ -69,13 +79,22 @@ impl Planned {
         getrandom::fill(&mut random).map_err(|error| StoreError::Io(format!("no randomness: {error}")))?;
         let random: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
         let token = format!("{}.{random}", mail.session);
+        let (mut new, mut ahead) = (None, None);
         // Nothing is stored of what nobody takes.
-        let accepted = plan.recipients.contains(&Fate::Accepted);
-        let body = accepted.then(|| body_of(&stored.octets)).transpose()?;
-        let large = stored.octets.len() > BODY_AHEAD_OCTETS;
-        let (new, ahead) = if large { (None, body) } else { (body, None) };
+        if plan.recipients.contains(&Fate::Accepted) {
+            if stored.octets.len() > BODY_AHEAD_OCTETS {
+                ahead = Some(mailbox::index_large(Arc::clone(&stored.octets))?);
+            } else {
+                new = Some(body_of(&stored.octets)?);
+            }
+        }
         let original = BodyChoice::New(0);
         Ok(Self { mail, answers, stored, message_id, token, snapshot, plan, original, new, ahead })
+    }
+
+    /// Whether anything is left to be remembered.
+    pub(super) fn is_worth_a_commit(&self) -> bool {
+        self.plan.recipients.contains(&Fate::Accepted) || !self.plan.visits.is_empty()
     }
 
     pub(super) fn deposit(&self, delivery: &Delivery) -> Result<Deposit, StoreError> {

@@ -4,7 +4,7 @@ use super::search::{SKETCHED_FIELDS, signature};
 use super::service::Mailboxes;
 use super::{MailboxError, Received};
 use crate::message::{Parsed, SearchText};
-use crate::store::{BodyChoice, BodyIndex, NewBody, Sketch, StoreError};
+use crate::store::{BodyChoice, BodyIndex, LargeBody, NewBody, Sketch, StoreError};
 use crate::types::BodyId;
 use crate::types::limits::{BODY_CHUNK_OCTETS, INDEX_INLINE_OCTETS, SKETCH_FIELDS_OCTETS_MAX};
 use std::sync::Arc;
@@ -39,6 +39,12 @@ impl Prepared {
 /// Analyses, hashes and compresses a message. Work for a thread that may be kept busy: about 20 microseconds per KiB.
 pub fn index(raw: &[u8]) -> Result<NewBody, StoreError> {
     NewBody::of(raw, analysed(raw))
+}
+
+/// The same for a large one, which will be compressed piece by piece while it is stored.
+pub fn index_large(raw: Arc<Vec<u8>>) -> Result<LargeBody, StoreError> {
+    let index = analysed(&raw);
+    LargeBody::of(raw, index)
 }
 
 fn analysed(raw: &[u8]) -> BodyIndex {
@@ -92,9 +98,8 @@ impl Mailboxes {
             return Ok(Prepared::New(Box::new(blocking(move || index(&raw)).await??)));
         }
         let raw = Arc::new(raw);
-        let looked_at = Arc::clone(&raw);
-        let analysis = blocking(move || analysed(&looked_at)).await?;
-        let body = self.store().put_large_body(raw, analysis).await?;
+        let large = blocking(move || index_large(raw)).await??;
+        let body = self.store().put_body(large).await?;
         Ok(Prepared::Stored { body, octets })
     }
 }

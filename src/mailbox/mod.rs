@@ -23,7 +23,7 @@ mod tests;
 mod threads;
 
 pub use acl::{AclLine, RightsChange};
-pub use arrival::{Prepared, index};
+pub use arrival::{Prepared, index, index_large};
 pub use error::MailboxError;
 pub use gathering::FactsOf;
 pub use incoming::{Incoming, Received};

@@ -107,15 +107,33 @@ impl<'a> HeaderEdit<'a> {
     /// The whole message: the changed header and the body of `raw`, from which this was made.
     pub fn into_message(self, raw: &[u8]) -> Vec<u8> {
         let body = &raw[body_offset(raw)..];
-        let mut out = self.into_header();
+        let mut out = self.into_opening(body.is_empty());
         out.reserve_exact(body.len());
-        // Without header fields and blank line a body could be taken for a header.
-        if !body.is_empty() && !ends_with_blank_line(&out) {
-            out.extend_from_slice(b"\r\n");
-        }
         out.extend_from_slice(body);
         out
     }
+
+    fn into_opening(self, is_all: bool) -> Vec<u8> {
+        let mut out = self.into_header();
+        // Without header fields and blank line a body could be taken for a header.
+        if !is_all && !ends_with_blank_line(&out) {
+            out.extend_from_slice(b"\r\n");
+        }
+        out
+    }
+}
+
+/// Removes every field of that name from the message that begins at `start`, in place: the body is moved at most once, and
+/// never copied. Gives how many there were.
+pub fn remove_in_place(message: &mut Vec<u8>, start: usize, name: &str) -> usize {
+    let mut edit = HeaderEdit::new(&message[start..]);
+    let end = start + edit.header().len();
+    let removed = edit.remove_all(name);
+    if removed > 0 {
+        let opening = edit.into_opening(end == message.len());
+        message.splice(start..end, opening);
+    }
+    removed
 }
 
 fn ends_with_blank_line(header: &[u8]) -> bool {
@@ -175,6 +193,26 @@ mod tests {
             "A: 1\r\nB: 2\r\n 2\r\na : 3\r\njunk\r\nA: 4\r\n\r\nbody\r\n",
         );
         check(MAIL, |edit| edit.set("B", field("B", "x")), "A: 1\r\na : 3\r\njunk\r\nA: 4\r\nB: x\r\n\r\nbody\r\n");
+    }
+
+    #[test]
+    fn fields_are_removed_in_place() {
+        let check = |raw: &str, removed: usize, expected: &str| {
+            let mut message = format!("A: kept\r\n{raw}").into_bytes();
+            assert_eq!(remove_in_place(&mut message, 9, "a"), removed, "{raw:?}");
+            assert_eq!(
+                message.escape_ascii().to_string(),
+                format!("A: kept\r\n{expected}").escape_default().to_string()
+            );
+            let mut edit = HeaderEdit::new(raw.as_bytes());
+            edit.remove_all("A");
+            assert_eq!(edit.into_message(raw.as_bytes()), message[9..]);
+        };
+        check("B: 1\r\n\r\nA: body", 0, "B: 1\r\n\r\nA: body");
+        check("A: 1\r\n 2\r\nB: 1\r\na: 3\r\n\r\nA: body", 2, "B: 1\r\n\r\nA: body");
+        check("A: 1\r\n\r\nA: body", 1, "\r\nA: body");
+        check("A: 1\r\n", 1, "");
+        check("", 0, "");
     }
 
     #[test]

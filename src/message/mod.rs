@@ -59,7 +59,7 @@ pub use compose::{
     return_path,
 };
 pub use date::{SentDate, format_date};
-pub use edit::{HeaderEdit, Nth};
+pub use edit::{HeaderEdit, Nth, remove_in_place};
 pub use encoded_word::{decode as decode_header, encode as encode_words};
 pub use facts::{Facts, SortKeys};
 pub use facts_view::FactsView;

@@ -83,7 +83,12 @@ impl StoredContent {
         let Some(signing) = signing else { return Ok(()) };
         let (whole, now) = (self.whole().await?, self.store.clock().now());
         self.at = 0;
-        let signed = tokio::task::spawn_blocking(move || (signing.sign(whole, now), signing)).await;
+        let signed = tokio::task::spawn_blocking(move || {
+            let mut signed = whole;
+            signing.sign(&mut signed, 0, now);
+            (signed, signing)
+        })
+        .await;
         let (octets, signing) = signed.map_err(|error| ContentError::Unreadable(error.to_string()))?;
         self.octets = octets.len() as u64;
         (self.first, self.chunks, self.signing) = (octets.into(), 1, Some(signing));

@@ -10,7 +10,8 @@ use super::{Store, StoreError, Thing};
 use crate::types::limits::BODY_CHUNK_OCTETS;
 use crate::types::{BodyId, Timestamp};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use zstd::bulk::Compressor;
 
 /// Places for chunks in a body's key space: 4096 × 256 KiB is 1 GiB.
 pub(super) const CHUNKS_PER_BODY: i64 = 4096;
@@ -36,7 +37,7 @@ impl Chunk {
     pub fn pack(raw: &[u8]) -> Result<Self, StoreError> {
         debug_assert!(raw.len() <= BODY_CHUNK_OCTETS, "a chunk of {} octets", raw.len());
         let octets = raw.len() as u32;
-        let packed = zstd::bulk::compress(raw, ZSTD_LEVEL).map_err(|error| StoreError::Io(error.to_string()))?;
+        let packed = zstd(raw)?;
         Ok(if packed.len() < raw.len() {
             Self { octets, packing: Packing::Zstd, data: packed }
         } else {
@@ -50,6 +51,25 @@ impl Chunk {
             Packing::Zstd => unzstd(&self.data, self.octets as usize),
         }
     }
+}
+
+/// Compressors that are kept: making one costs as much as compressing a small message does.
+static COMPRESSORS: Mutex<Vec<Compressor<'static>>> = Mutex::new(Vec::new());
+const COMPRESSORS_MAX: usize = 4;
+
+fn zstd(raw: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let cause = |error: std::io::Error| StoreError::Io(error.to_string());
+    let kept = COMPRESSORS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut compressor = match kept {
+        Some(kept) => kept,
+        None => Compressor::new(ZSTD_LEVEL).map_err(cause)?,
+    };
+    let packed = compressor.compress(raw).map_err(cause)?;
+    let mut kept = COMPRESSORS.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() < COMPRESSORS_MAX {
+        kept.push(compressor);
+    }
+    Ok(packed)
 }
 
 fn unzstd(data: &[u8], octets: usize) -> Result<Vec<u8>, StoreError> {
@@ -98,8 +118,9 @@ impl NewBody {
         let octets = u32::try_from(raw.len()).map_err(|_| StoreError::Limit("octets of a message"))?;
         let search = std::mem::take(&mut index.search_text);
         let search_octets = u32::try_from(search.len()).map_err(|_| StoreError::Limit("octets of search text"))?;
-        let search_data =
-            zstd::bulk::compress(&search, ZSTD_LEVEL).map_err(|error| StoreError::Io(error.to_string()))?;
+        let mut search_data = zstd(&search)?;
+        // Its room was that of the text; a large one may wait in the writer's queue.
+        search_data.shrink_to_fit();
         Ok(Self { octets, hash: Sha256::digest(raw).into(), chunks: Vec::new(), index, search_octets, search_data })
     }
 
@@ -119,6 +140,20 @@ impl NewBody {
             + self.index.envelope.len()
             + self.index.bodystructure.len()
             + self.index.sketch.signature.len()
+    }
+}
+
+/// A body that is stored ahead of what names it: hashed, its index ready, its octets shared with whoever else needs them.
+#[derive(Clone, Debug)]
+pub struct LargeBody {
+    raw: Arc<Vec<u8>>,
+    head: NewBody,
+}
+
+impl LargeBody {
+    /// Work for a thread that may be kept busy.
+    pub fn of(raw: Arc<Vec<u8>>, index: BodyIndex) -> Result<Self, StoreError> {
+        Ok(Self { head: NewBody::without_chunks(&raw, index)?, raw })
     }
 }
 
@@ -143,32 +178,12 @@ pub struct BodyRecord {
 }
 
 impl Store {
-    /// Stores a large body ahead of the transaction that will name it, a few chunks at a time, so that no other write
-    /// waits for all of it. Until then it is an orphan.
-    pub async fn put_body(&self, body: NewBody) -> Result<BodyId, StoreError> {
+    /// Stores a large body ahead of the transaction that will name it, a chunk at a time, so that no other write waits for
+    /// all of it. Until then it is an orphan. A chunk is compressed while the one before it is written, so that beside the
+    /// message itself only two chunks are in memory.
+    pub async fn put_body(&self, body: LargeBody) -> Result<BodyId, StoreError> {
         let now = self.0.clock.now();
-        let NewBody { octets, hash, chunks, index, search_octets, search_data } = body;
-        let size = search_data.len() + index.envelope.len() + index.bodystructure.len() + 256;
-        let head = NewBody { octets, hash, chunks: Vec::new(), index, search_octets, search_data };
-        let id = self
-            .write(size, move |tx| {
-                let id = insert(tx, &head)?;
-                orphan(tx, id, now)?;
-                Ok(id)
-            })
-            .await?;
-        for (position, chunk) in chunks.into_iter().enumerate() {
-            self.write(chunk.data.len(), move |tx| insert_chunk(tx, id, position, &chunk)).await?;
-        }
-        Ok(id)
-    }
-
-    /// The same out of one buffer that the caller shares: a chunk is compressed while the one before it is written, so
-    /// that beside the message itself only two chunks are in memory.
-    pub async fn put_large_body(&self, raw: Arc<Vec<u8>>, index: BodyIndex) -> Result<BodyId, StoreError> {
-        let now = self.0.clock.now();
-        let hashed = Arc::clone(&raw);
-        let head = off_thread(move || NewBody::without_chunks(&hashed, index)).await?;
+        let LargeBody { raw, head } = body;
         let size = head.stored_octets() + 256;
         let id = self
             .write(size, move |tx| {

@@ -28,6 +28,13 @@ pub struct Deposit {
     pub ledger: Vec<LedgerEntry>,
 }
 
+impl Deposit {
+    /// Roughly what it writes.
+    fn octets(&self) -> usize {
+        self.bodies.iter().map(NewBody::stored_octets).sum::<usize>() + 2048 * self.filings.len()
+    }
+}
+
 /// Which octets are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyChoice {
@@ -82,8 +89,16 @@ impl Store {
     /// All of it or nothing. Answers `OverQuota` with the first account that can't take its filing.
     pub async fn deposit(&self, deposit: Deposit) -> Result<Deposited, StoreError> {
         let now = self.0.clock.now();
-        let octets = deposit.bodies.iter().map(NewBody::stored_octets).sum::<usize>() + 2048 * deposit.filings.len();
-        self.write(octets, move |tx| put(tx, &deposit, now)).await
+        self.write(deposit.octets(), move |tx| put(tx, &deposit, now)).await
+    }
+
+    /// The same, queued at once by a thread that may block: whoever awaits the answer is spared one change of threads.
+    pub fn begin_deposit(
+        &self,
+        deposit: Deposit,
+    ) -> impl Future<Output = Result<Deposited, StoreError>> + Send + use<> {
+        let now = self.0.clock.now();
+        self.begin_write(deposit.octets(), move |tx| put(tx, &deposit, now))
     }
 }
 

@@ -63,7 +63,7 @@ mod writer;
 pub use acl::{AclChange, AclEntry, Grant, Granted, Grantee, SharedMailbox};
 pub use annotations::{Annotated, Annotation, Audience, NewAnnotation};
 pub use backup::restore;
-pub use bodies::{BodyIndex, BodyRecord, BodyView, Chunk, NewBody, Packing, Sketch, chunks_of};
+pub use bodies::{BodyIndex, BodyRecord, BodyView, Chunk, LargeBody, NewBody, Packing, Sketch, chunks_of};
 pub use changes::{Change, MessageChange, Touched};
 pub use credentials::{AppPasswordRecord, LoginRecord};
 pub use deposit::{BodyChoice, Deposit, Deposited, Filed, Filing, FilingPlace};
@@ -211,6 +211,19 @@ impl Store {
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.writer.write(octets, work).await
+    }
+
+    /// Queued at once, from a thread that may block.
+    fn begin_write<T, F>(
+        &self,
+        octets: usize,
+        work: F,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.0.writer.begin(octets, work)
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>

@@ -95,6 +95,26 @@ impl Writer {
         queue.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
+
+    /// The same from a thread that may block: it waits for the place here, and for the commit wherever the answer is
+    /// awaited.
+    pub(super) fn begin<T, F>(
+        &self,
+        octets: usize,
+        work: F,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(TypedJob { octets, work, result: None, caller });
+        if let Some(queue) = &self.queue {
+            // Without a thread left the job is dropped, and with it the caller's channel: that reads as closed.
+            let _ = queue.blocking_send(job);
+        }
+        async { answer.await.unwrap_or(Err(StoreError::Closed)) }
+    }
 }
 
 impl Drop for Writer {

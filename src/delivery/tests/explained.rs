@@ -134,7 +134,8 @@ async fn check_pair(house: &House, plan: &Blueprint, sent: Sent, case: &str) -> 
     let before = state(house, plan).await;
     let explained = house.delivery.explain(mail.clone(), answers, octets.clone()).await.expect("explained");
     assert_eq!(state(house, plan).await, before, "{case}: explaining changed something");
-    let delivered = house.delivery.deliver(mail.clone(), answers, octets.len(), move || Ok(octets)).await;
+    let delivered =
+        house.delivery.deliver(mail.clone(), answers, octets.len(), move |before| Ok([before, octets].concat())).await;
     let fates = delivered.expect("decided");
     let after = state(house, plan).await;
     let case = format!("{case}\n{}\n{mail:#?}\n{message}\n{plan:#?}", explained.lines().join("\n"));

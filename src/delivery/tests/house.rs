@@ -233,7 +233,8 @@ impl House {
 
     pub(super) async fn deliver_mail(&self, mail: Mail, answers: Answers, message: &str) -> Vec<Fate> {
         let message = message.replace('\n', "\r\n").into_bytes();
-        let fates = self.delivery.deliver(mail, answers, message.len(), move || Ok(message)).await;
+        let fates =
+            self.delivery.deliver(mail, answers, message.len(), move |before| Ok([before, message].concat())).await;
         self.assert_sound();
         fates.expect("decided")
     }

@@ -213,12 +213,13 @@ impl Session {
             _ => None,
         };
         let now = mail.now;
-        let read = move || {
-            let octets = if is_binary { letter.into_text()? } else { letter.into_octets()? };
-            Ok(match signing {
-                Some(signing) => signing.sign(octets, now),
-                None => octets,
-            })
+        let read = move |before: Vec<u8>| {
+            let start = before.len();
+            let mut octets = if is_binary { letter.append_text(before)? } else { letter.append_octets(before)? };
+            if let Some(signing) = signing {
+                signing.sign(&mut octets, start, now);
+            }
+            Ok(octets)
         };
         match self.reception.delivery.deliver(mail, answers, octets, read).await {
             Ok(fates) => {

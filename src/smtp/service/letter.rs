@@ -70,20 +70,22 @@ impl Letter {
         self.header.len() + usize::try_from(body).unwrap_or(usize::MAX / 4)
     }
 
-    /// The whole message, in memory. May wait for the disk.
-    pub(super) fn into_octets(self) -> io::Result<Vec<u8>> {
-        let Self { content, mut header, body_at } = self;
-        content.append_rest(body_at, &mut header)?;
-        Ok(header)
+    /// The whole message, in memory, behind what is in `out`. May wait for the disk.
+    pub(super) fn append_octets(self, mut out: Vec<u8>) -> io::Result<Vec<u8>> {
+        out.try_reserve_exact(self.octets())?;
+        let Self { content, header, body_at } = self;
+        out.extend_from_slice(&header);
+        content.append_rest(body_at, &mut out)?;
+        Ok(out)
     }
 
-    /// As [`Self::into_octets`], for a binary message (RFC 3030 section 3): its parts in base64, since mail programs and the
+    /// As [`Self::append_octets`], for a binary message (RFC 3030 section 3): its parts in base64, since mail programs and the
     /// servers it may go to understand nothing else. [`io::ErrorKind::InvalidData`] where a signature forbids it.
-    pub(super) fn into_text(self) -> io::Result<Vec<u8>> {
-        let octets = self.into_octets()?;
+    pub(super) fn append_text(self, mut out: Vec<u8>) -> io::Result<Vec<u8>> {
+        let octets = self.append_octets(Vec::new())?;
         let text = to_seven_bit(&octets, &Structure::scan(&octets));
-        let text = text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(text.into_owned())
+        out.extend_from_slice(&text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?);
+        Ok(out)
     }
 
     /// What becomes of a submitter's header, and whether he may send it so.

@@ -1,8 +1,8 @@
 //! A small house to test in: a directory, a clock, one domain, two accounts.
 
 use crate::store::{
-    BodyChoice, BodyIndex, Deposit, DirectoryChange, DomainKind, Filing, FilingPlace, Names, NewAccount, NewBody,
-    NewDomain, Sketch, Store, StoreError,
+    BodyChoice, BodyIndex, Deposit, DirectoryChange, DomainKind, Filing, FilingPlace, LargeBody, Names, NewAccount,
+    NewBody, NewDomain, Sketch, Store, StoreError,
 };
 use crate::types::{AccountId, Address, FixedClock, Flags, MailboxName, Switches, Timestamp};
 use std::sync::Arc;
@@ -93,15 +93,22 @@ pub(super) async fn add_people(store: &Store) -> Result<u64, StoreError> {
 }
 
 pub(super) fn body(text: &str) -> NewBody {
-    let index = BodyIndex {
+    NewBody::of(text.as_bytes(), index(text)).expect("packs")
+}
+
+pub(super) fn large_body(text: &str) -> LargeBody {
+    LargeBody::of(Arc::new(text.as_bytes().to_vec()), index(text)).expect("packs")
+}
+
+fn index(text: &str) -> BodyIndex {
+    BodyIndex {
         envelope: b"(NIL)".to_vec(),
         bodystructure: b"(\"text\" \"plain\")".to_vec(),
         structure: vec![1],
         facts: vec![2],
         search_text: text.as_bytes().to_vec(),
         sketch: Sketch { signature: vec![3; 9], fields: text.as_bytes().to_vec() },
-    };
-    NewBody::of(text.as_bytes(), index).expect("packs")
+    }
 }
 
 pub(super) fn filing(account: AccountId, mailbox: &str, flags: Flags) -> Filing {
