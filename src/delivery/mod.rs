@@ -170,6 +170,12 @@ impl Delivery {
         self.commit(planned, depositing).await
     }
 
+    /// Whether the disk has room for a message that is said to be so long: to be received, and to be stored. What can't be
+    /// found out is no reason to refuse anything.
+    pub fn has_room_on_disk(&self, octets: u64) -> bool {
+        octets == 0 || self.0.store.free_octets().is_ok_and(|free| free / 2 > octets)
+    }
+
     /// Puts the plan into the writer's queue. Blocks.
     fn begin(&self, planned: &Planned) -> Result<Depositing, DeliveryError> {
         Ok(Box::pin(self.0.store.begin_deposit(planned.deposit(self)?)))

@@ -22,9 +22,11 @@ pub use crate::rules::NotTaken;
 
 use crate::rules::Limits;
 use crate::store::{Store, StoreError};
-use crate::types::{AccountId, Address};
+use crate::types::limits::{ROOM_REMEMBERED_SECONDS, ROOMS_REMEMBERED_MAX};
+use crate::types::{AccountId, Address, Timestamp};
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The service. Clones share it.
 #[derive(Clone)]
@@ -37,12 +39,17 @@ struct Inner {
     newest: ArcSwap<Option<Arc<Snapshot>>>,
     /// Held while a snapshot is read, so that a hundred sessions that see a change at once read it once.
     reading: tokio::sync::Mutex<()>,
+    /// Accounts that had plenty of room when they were looked at, and until when that counts.
+    rooms: Mutex<HashMap<AccountId, Timestamp>>,
 }
+
+/// What a message hardly ever exceeds. Sixteen times that is plenty.
+const PLENTY_OCTETS: u64 = 4 * 1024 * 1024;
 
 impl Directory {
     pub fn new(store: Store, limits: Limits) -> Self {
         let (limits, newest) = (ArcSwap::from_pointee(limits), ArcSwap::from_pointee(None));
-        Self(Arc::new(Inner { store, limits, newest, reading: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Inner { store, limits, newest, reading: tokio::sync::Mutex::default(), rooms: Mutex::default() }))
     }
 
     /// From a reloaded configuration; what is stored already is not judged again.
@@ -80,13 +87,32 @@ impl Directory {
         Ok(self.snapshot().await?.resolve(address))
     }
 
-    /// Whether an account's mailboxes have room at this moment; by the quota of the snapshot, by what is used now.
-    pub async fn has_room(&self, snapshot: &Snapshot, account: AccountId) -> Result<bool, StoreError> {
+    /// Whether an account's mailboxes have room for so many octets, and for any at all; by the quota of the snapshot, by
+    /// what is used now. Plenty of room is remembered for some seconds: the commit is what decides in the end.
+    pub async fn has_room(&self, snapshot: &Snapshot, account: AccountId, octets: u64) -> Result<bool, StoreError> {
         let Some(quota) = snapshot.account_by_id(account).and_then(|record| record.quota_octets) else {
             return Ok(true);
         };
-        let now = self.0.store.account_by_id(account).await?;
-        Ok(now.is_none_or(|record| record.used_octets < quota))
+        let now = self.0.store.clock().now();
+        if octets <= PLENTY_OCTETS && self.rooms().get(&account).is_some_and(|until| *until > now) {
+            return Ok(true);
+        }
+        let Some(record) = self.0.store.account_by_id(account).await? else { return Ok(true) };
+        let free = quota.saturating_sub(record.used_octets);
+        let mut rooms = self.rooms();
+        if rooms.len() >= ROOMS_REMEMBERED_MAX {
+            rooms.clear();
+        }
+        if free / 16 >= PLENTY_OCTETS {
+            rooms.insert(account, now.plus_seconds(ROOM_REMEMBERED_SECONDS));
+        } else {
+            rooms.remove(&account);
+        }
+        Ok(free > 0 && free >= octets)
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<AccountId, Timestamp>> {
+        self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fresh(&self, generation: u64) -> Option<Arc<Snapshot>> {

@@ -2,7 +2,7 @@
 
 use super::findings::{Arrival, DmarcFinding, Findings, Outcome, SpfFinding, SpfIdentity};
 use super::scan::Scan;
-use super::{dkim, dmarc, spf};
+use super::{confirmed_name, dkim, dmarc, spf};
 use crate::dns::{Resolver, SystemResolver};
 use crate::types::limits::{
     AUTHENTICATION_DMARC_SECONDS, AUTHENTICATION_SECONDS_MAX, AUTHENTICATION_SECONDS_SILENT,
@@ -10,6 +10,7 @@ use crate::types::limits::{
 };
 use crate::types::{Address, Domain};
 use mail_auth::MessageAuthenticator;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -55,6 +56,11 @@ impl Verifier {
         // mail-auth asks through the resolver below ours: the same servers, the same cache.
         let authenticator = MessageAuthenticator(resolver.hickory().clone());
         Self(Arc::new(Inner { authenticator, resolver, hostname, patience, silences: AtomicU32::new(0) }))
+    }
+
+    /// What the client is called, if DNS has it both ways.
+    pub async fn client_name(&self, client: IpAddr) -> Option<Domain> {
+        confirmed_name(&*self.0.resolver, client).await
     }
 
     /// Always an answer: what DNS does not tell in time, and what goes wrong, is a temporary error.

@@ -200,6 +200,13 @@ impl Store {
         &self.0.directory
     }
 
+    /// Octets that the file system still has for us. Costs one call of the system.
+    pub fn free_octets(&self) -> Result<u64, StoreError> {
+        let status =
+            nix::sys::statvfs::statvfs(&self.0.directory).map_err(|error| StoreError::Io(error.to_string()))?;
+        Ok(status.blocks_available().saturating_mul(status.fragment_size()))
+    }
+
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }

@@ -8,6 +8,9 @@ pub struct Envelope {
     /// `None` is the null reverse-path `<>`.
     pub sender: Option<Address>,
     pub recipients: Vec<Recipient>,
+    /// RFC 1870 section 6: what the sender says it is long; 0 where he says nothing.
+    #[serde(default)]
+    pub declared_octets: u64,
     pub body: BodyKind,
     /// RFC 6531: the message or its addresses need UTF-8 headers.
     pub smtputf8: bool,

@@ -277,6 +277,9 @@ pub const SHELF_SCRIPTS_MAX: usize = SIEVE_CACHE_SCRIPTS_MAX;
 pub const SHELF_ACCOUNTS_MAX: usize = 4096;
 /// Octets of messages that may be in memory for delivery at one time, over all sessions.
 pub const DELIVERY_MEMORY_OCTETS: u64 = 64 * 1024 * 1024;
+/// Seconds for which it counts that an account had plenty of room, and accounts of which it is remembered.
+pub const ROOM_REMEMBERED_SECONDS: i64 = 5;
+pub const ROOMS_REMEMBERED_MAX: usize = 65_536;
 /// A message larger than this is stored ahead of the transaction that files it.
 pub const BODY_AHEAD_OCTETS: usize = 1024 * 1024;
 /// Octets of one request on the control socket: the largest script, in JSON where every octet is escaped, with room.

@@ -3,6 +3,7 @@
 //!
 //! 20 times in the normal run; POSTHOUSE_CRASHES=200 kills 200 times, POSTHOUSE_SEED repeats a run's choices.
 
+use crate::support::dice::{Dice, number};
 use crate::support::program::{Place, serve};
 use posthouse::admin::{
     AccountAdd, AccountChanges, AccountList, AccountRemove, AccountRestore, AccountSet, Act, AliasAdd, AliasList,
@@ -26,26 +27,6 @@ const CHANGES_MAX: u64 = 40;
 
 /// What is known of the things one client plays with: their name and their state, as the lists show it.
 type Known = BTreeMap<String, String>;
-
-/// Small and repeatable (splitmix64); what it gives can be the start of another one.
-struct Dice(u64);
-
-impl Dice {
-    fn any(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.any() % bound
-    }
-}
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
 
 fn address(text: &str) -> Address {
     Address::parse(text).expect("well formed")

@@ -1,7 +1,7 @@
 //! One session's counterpart: holds what was learned of the client, asks the services, answers the driver.
 
 use super::letter::{Client, Hop, Letter, LetterError};
-use super::standing::Listed;
+use super::standing::{ClientName, Listed};
 use super::{Reception, outcome, recipients, returns, senders, standing};
 use crate::auth::{Authenticated, Mechanism};
 use crate::delivery::{Answers, Mail, Origin};
@@ -23,6 +23,7 @@ pub(super) struct Session {
     tls: Option<TlsFacts>,
     logins: Logins,
     listed: Listed,
+    name: ClientName,
     /// As MAIL found it; recipients of one message are looked up in one state of the directory.
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -80,7 +81,8 @@ impl Session {
             }
             listed = Listed::ask(reception.block_lists.as_ref(), Some(client));
         }
-        Ok(Self { reception, tls: caller.tls.clone(), caller, logins, listed, snapshot: None })
+        let name = ClientName::ask(reception.verifier.as_ref(), caller.peer.ip().filter(|_| caller.kind == Kind::Mx));
+        Ok(Self { reception, tls: caller.tls.clone(), caller, logins, listed, name, snapshot: None })
     }
 
     /// Where strangers come in: whose network counts.
@@ -91,6 +93,10 @@ impl Session {
     async fn mail_from(&mut self, envelope: &Envelope) -> Verdict {
         if let Some(client) = self.stranger() {
             self.reception.rates.message(client).map_err(standing::slowed)?;
+        }
+        // RFC 1870 section 6.1: said before the message has come all the way.
+        if !self.reception.delivery.has_room_on_disk(envelope.declared_octets) {
+            return Err(Cause::StorageFull.into());
         }
         let snapshot = self.look_up().await?;
         if let Some(login) = self.submitter()? {
@@ -127,7 +133,7 @@ impl Session {
             tokio::time::sleep(self.reception.rates.unknown_recipient(client)).await;
         }
         let Some(account) = judged? else { return Ok(()) };
-        match self.reception.directory.has_room(&snapshot, account).await {
+        match self.reception.directory.has_room(&snapshot, account, envelope.declared_octets).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Cause::MailboxFull.into()),
             Err(error) => Err(self.trouble("the mailbox could not be looked at", &error).into()),
@@ -169,7 +175,8 @@ impl Session {
         }
         let trust = if origin == Origin::Lmtp { Trust::Neighbour } else { Trust::Nobody };
         let is_submission = self.caller.kind.needs_login();
-        let client = Client { hello: &hello.name, address: self.caller.peer.ip() };
+        let name = self.name.known().await;
+        let client = Client { hello: &hello.name, name: name.as_ref(), address: self.caller.peer.ip() };
         let hop = Hop {
             client: Some(client).filter(|_| !is_submission),
             hostname: &reception.hostname,
@@ -188,7 +195,7 @@ impl Session {
             origin,
             now,
             remote_ip: self.caller.peer.ip(),
-            remote_host: None,
+            remote_host: name.map(|name| name.to_string()),
             session,
             verdicts: standing::in_words(&assessment),
             not_forwarded: assessment.forwarding_admission().err().map(|why| why.to_string()),

@@ -152,6 +152,8 @@ pub(super) struct Hop<'a> {
 
 pub(super) struct Client<'a> {
     pub(super) hello: &'a str,
+    /// That DNS has both ways.
+    pub(super) name: Option<&'a Domain>,
     pub(super) address: Option<IpAddr>,
 }
 
@@ -165,7 +167,7 @@ impl Hop<'_> {
         };
         let received = Received {
             helo: self.client.as_ref().map(|client| client.hello),
-            client_name: None,
+            client_name: self.client.as_ref().and_then(|client| client.name).map(Domain::as_str),
             client_ip: self.client.as_ref().and_then(|client| client.address),
             by: self.hostname,
             protocol: self.protocol,

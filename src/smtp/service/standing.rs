@@ -1,7 +1,8 @@
 //! What `policy` makes of a client and of a message, in the words of a session.
 
-use crate::policy::{Assessment, BlockLists, Exceeded, Listing, Loop, Verdict};
+use crate::policy::{Assessment, BlockLists, Exceeded, Listing, Loop, Verdict, Verifier};
 use crate::smtp::server::{Cause, Refusal};
+use crate::types::Domain;
 use std::net::IpAddr;
 use tokio::task::JoinHandle;
 
@@ -29,6 +30,29 @@ impl Listed {
                 Err(Refusal { cause: Cause::BlockListed, text: Some(listing.to_string().into()) })
             }
             Self::Known(None) | Self::Asked(_) => Ok(()),
+        }
+    }
+}
+
+/// What the client's address is called: asked when he connects, because most messages take longer than the answer.
+pub(super) enum ClientName {
+    Asked(JoinHandle<Option<Domain>>),
+    Known(Option<Domain>),
+}
+
+impl ClientName {
+    pub(super) fn ask(verifier: Option<&Verifier>, client: Option<IpAddr>) -> Self {
+        let (Some(verifier), Some(client)) = (verifier.cloned(), client) else { return Self::Known(None) };
+        Self::Asked(tokio::spawn(async move { verifier.client_name(client).await }))
+    }
+
+    pub(super) async fn known(&mut self) -> Option<Domain> {
+        if let Self::Asked(answer) = self {
+            *self = Self::Known(answer.await.unwrap_or_default());
+        }
+        match self {
+            Self::Known(name) => name.clone(),
+            Self::Asked(_) => None,
         }
     }
 }

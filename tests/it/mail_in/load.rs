@@ -82,7 +82,8 @@ async fn sender(
 ) -> BTreeMap<String, Sent> {
     let mut all = BTreeMap::new();
     let mut connection = None;
-    let (socket, hello) = if number % 2 == 0 { ("smtp.sock", "EHLO x.example") } else { ("lmtp.sock", "LHLO x.example") };
+    let (socket, hello) =
+        if number.is_multiple_of(2) { ("smtp.sock", "EHLO x.example") } else { ("lmtp.sock", "LHLO x.example") };
     for place in 0..count {
         let (id, mut sent) = message(number, place, &mut dice);
         let addresses: Vec<String> = sent.to.iter().map(|person| format!("{person}@example.org")).collect();
@@ -94,7 +95,9 @@ async fn sender(
             }
             let outcome = match &mut connection {
                 None => Err(std::io::ErrorKind::NotConnected.into()),
-                Some(open) if number % 2 == 0 => open.send("a@elsewhere.example", &to, &sent.octets).await.map(|one| vec![one]),
+                Some(open) if number.is_multiple_of(2) => {
+                    open.send("a@elsewhere.example", &to, &sent.octets).await.map(|one| vec![one])
+                }
                 Some(open) => open.send_to_each("a@elsewhere.example", &to, &sent.octets).await,
             };
             match outcome {
@@ -230,7 +233,13 @@ impl Drop for Narrow {
 }
 
 /// Sends messages of this many octets until one is refused, or all are taken.
-async fn fill(connection: &mut Sender, octets: usize, from: u64, count: u64, all: &mut BTreeMap<String, Sent>) -> Option<String> {
+async fn fill(
+    connection: &mut Sender,
+    octets: usize,
+    from: u64,
+    count: u64,
+    all: &mut BTreeMap<String, Sent>,
+) -> Option<String> {
     for number in from..from + count {
         let id = format!("{number}@full.example");
         // Noise, so that it takes as much room as it is long.
@@ -283,4 +292,3 @@ async fn a_full_disk_refuses_for_a_while_and_loses_nothing() {
     server.stop();
     judged(&data, &all).await;
 }
-

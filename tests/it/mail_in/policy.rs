@@ -2,6 +2,7 @@
 
 use crate::support::running::Running;
 use crate::support::smtp::Sender;
+use posthouse::admin::ScriptPut;
 use posthouse::dns::{FakeResolver, FakeServer};
 use posthouse::policy::{BodyHash, KeyKind, SigningKey, key_name, key_record, new_key};
 use posthouse::types::{Domain, Timestamp};
@@ -21,6 +22,9 @@ _dmarc.signed.example TXT \"v=DMARC1; p=reject\"
 _dmarc.silent.example TXT \"v=DMARC1; p=reject\"
 key._domainkey.silent.example FAIL
 dark.example FAIL
+192.0.2.7 PTR liar.example
+192.0.2.7 PTR client.allowed.example
+client.allowed.example A 192.0.2.7
 1.0.0.127.list.example A 127.0.0.2
 1.0.0.127.list.example TXT \"ask https://list.example\"
 ";
@@ -204,5 +208,32 @@ async fn block_lists_are_asked() {
     let reply =
         neighbour.send("a@allowed.example", &["jane@example.org"], &message("a@allowed.example")).await.unwrap();
     assert!(reply.starts_with("250"), "{reply}");
+    world.house.close().await;
+}
+
+#[tokio::test]
+async fn clients_are_called_what_dns_says_both_ways() {
+    // Loopback has names of its own; so this client comes through a proxy.
+    let world = world_with("[proxy]\nnetworks = [\"127.0.0.1\"]").await;
+    let text = "require [\"environment\", \"fileinto\"];\n\
+        if environment \"remote-host\" \"client.allowed.example\" { fileinto \"Archive\"; }";
+    world
+        .house
+        .act(ScriptPut {
+            place: "jane@example.org".parse().unwrap(),
+            name: "own".to_owned(),
+            text: text.to_owned(),
+            activate: true,
+        })
+        .await;
+    let port = world.house.port("smtp");
+    let mut sender = Sender::connect_through_proxy(port, "192.0.2.7", "EHLO client.example").await.unwrap();
+    let nobodys = message("a@nothing.example");
+    let reply = sender.send("a@nothing.example", &["jane@example.org"], &nobodys).await.unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    let filed = world.house.filed("jane@example.org").await;
+    assert_eq!(filed[0].mailbox, "Archive");
+    let received = filed[0].field("Received").unwrap();
+    assert!(received.contains("from client.example (client.allowed.example [192.0.2.7]) by "), "{received}");
     world.house.close().await;
 }

@@ -2,6 +2,8 @@
 
 use crate::support::running::Running;
 use crate::support::smtp::Sender;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 const MESSAGE: &[u8] = b"Subject: hello\r\n\r\nhello\r\n";
 
@@ -132,5 +134,47 @@ async fn who_guesses_addresses_gets_no_answers() {
         assert!(reply.starts_with("250"), "{reply}");
         assert!(other.say("RSET").await.unwrap().starts_with("250"));
     }
+    house.close().await;
+}
+
+/// Everybody stays as long as he is let, and says nothing: those who were greeted, and how many were not.
+async fn crowd(port: SocketAddr, networks: u8, each: u8) -> (Vec<Sender>, Vec<Sender>) {
+    let (mut greeted, mut others) = (Vec::new(), Vec::new());
+    for network in 0..networks {
+        let source = IpAddr::from([127, 1, network, 1]);
+        let arrivals = (0..each).map(|_| tokio::spawn(Sender::connect_from(source, port)));
+        for arrival in arrivals.collect::<Vec<_>>() {
+            match arrival.await.unwrap() {
+                Ok((sender, greeting)) if greeting.starts_with("220") => greeted.push(sender),
+                Ok((sender, _)) => others.push(sender),
+                // Cut off before he could read why.
+                Err(_) => {}
+            }
+        }
+    }
+    (greeted, others)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_connections_leave_room_for_others() {
+    // Both ends of each are here.
+    let descriptors = posthouse::net::raise_descriptor_limit().unwrap();
+    let each = u8::try_from(descriptors / 100).unwrap_or(u8::MAX).min(200);
+    let house = house("[limits]\nconnections_per_network_max = 20\nconnections_max = 1100\n").await;
+    let port = house.port("smtp");
+    let begun = Instant::now();
+    let (greeted, others) = crowd(port, 50, each).await;
+    assert_eq!(greeted.len(), 50 * 20);
+    for _ in 0..20 {
+        let (mut sender, greeting) = Sender::connect_from(IpAddr::from([127, 2, 0, 1]), port).await.unwrap();
+        assert!(greeting.starts_with("220"), "{greeting}");
+        assert!(sender.say("EHLO client.example").await.unwrap().starts_with("250"));
+        let reply = sender.send("a@elsewhere.example", &["jane@example.org"], MESSAGE).await.unwrap();
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    // Far more than it takes, and far less than any patience of ours: nobody waited for one of them to give up.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    drop((greeted, others));
+    assert_eq!(house.filed("jane@example.org").await.len(), 20);
     house.close().await;
 }

@@ -1,6 +1,7 @@
 //! What several kinds of tests need: a player of conversations, a listener for them, TLS as a client.
 
 pub mod dialog;
+pub mod dice;
 pub mod house;
 pub mod listening;
 pub mod peer;

@@ -2,13 +2,18 @@
 
 use super::running::PASSWORD;
 use std::io;
-use std::net::SocketAddr;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection to a server, past its greeting and hello.
 pub struct Sender {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
 
 impl Sender {
@@ -24,6 +29,34 @@ impl Sender {
     pub async fn connect_without_hello(address: SocketAddr) -> io::Result<(Self, String)> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        Self::greeted(Box::new(stream)).await
+    }
+
+    /// From this address of the machine's own, up to the first reply.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<(Self, String)> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(source, 0))?;
+        Self::greeted(Box::new(socket.connect(address).await?)).await
+    }
+
+    /// As if a proxy had passed on what comes from there.
+    pub async fn connect_through_proxy(address: SocketAddr, source: &str, hello: &str) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(format!("PROXY TCP4 {source} 127.0.0.1 4711 25\r\n").as_bytes()).await?;
+        let (mut sender, _) = Self::greeted(Box::new(stream)).await?;
+        let reply = sender.say(hello).await?;
+        assert!(reply.starts_with("250"), "{reply}");
+        Ok(sender)
+    }
+
+    /// To a socket in the file system.
+    pub async fn connect_local(path: &Path, hello: &str) -> io::Result<Self> {
+        let (mut sender, _) = Self::greeted(Box::new(UnixStream::connect(path).await?)).await?;
+        let reply = sender.say(hello).await?;
+        if reply.starts_with("250") { Ok(sender) } else { Err(io::Error::other(reply)) }
+    }
+
+    async fn greeted(stream: Box<dyn Stream>) -> io::Result<(Self, String)> {
         let mut sender = Self { stream: BufReader::new(stream) };
         let greeting = sender.reply().await?;
         Ok((sender, greeting))
@@ -80,5 +113,14 @@ impl Sender {
         self.write(message).await?;
         self.write(b".\r\n").await?;
         self.reply().await
+    }
+
+    /// As [`Self::send`] in LMTP: with the reply for each recipient.
+    pub async fn send_to_each(&mut self, from: &str, to: &[&str], message: &[u8]) -> io::Result<Vec<String>> {
+        let mut replies = vec![self.send(from, to, message).await?];
+        while replies.len() < to.len() {
+            replies.push(self.reply().await?);
+        }
+        Ok(replies)
     }
 }

@@ -91,6 +91,7 @@ fn envelope(mail: Mail, now: Timestamp) -> Envelope {
     Envelope {
         sender: mail.sender,
         recipients: Vec::new(),
+        declared_octets: mail.size_octets.unwrap_or_default(),
         body: mail.body.unwrap_or_default(),
         smtputf8: mail.smtputf8,
         requiretls: mail.requiretls,
