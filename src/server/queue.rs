@@ -162,7 +162,12 @@ impl Doorman {
             not_forwarded: None,
         };
         let octets = message.len();
-        let fates = match self.0.delivery.deliver(mail, Answers::Each, octets, move || Ok(message)).await {
+        let fates = match self
+            .0
+            .delivery
+            .deliver(mail, Answers::Each, octets, move |before| Ok([before, message].concat()))
+            .await
+        {
             Ok(fates) => fates,
             Err(error) => {
                 tracing::error!(%error, "mail of our own could not be delivered; it is tried again");

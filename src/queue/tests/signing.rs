@@ -81,7 +81,8 @@ async fn what_must_be_made_seven_bit_is_signed_anew() {
     let message = "From: jane@us.example\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
                    Content-Transfer-Encoding: 8bit\r\n\r\ncaf\u{e9}\r\n";
     let signing = signer.for_people(message.as_bytes()).await.expect("readable").expect("has keys");
-    let signed = signing.sign(message.as_bytes().to_vec(), super::world::NOW);
+    let mut signed = message.as_bytes().to_vec();
+    signing.sign(&mut signed, 0, super::world::NOW);
     assert_eq!(verdicts(&zone, &signed).await, ["pass us.example"]);
     let signed = String::from_utf8(signed).expect("text").replace("\r\n", "\n");
     let sends = world.put(&signed, vec![submission("a@one.example")]).await;

@@ -46,7 +46,7 @@ pub(super) async fn take(
     if letter.octets() > RETURN_OCTETS_MAX {
         return Err(Cause::TooBig.into());
     }
-    let message = tokio::task::spawn_blocking(move || letter.into_octets()).await;
+    let message = tokio::task::spawn_blocking(move || letter.append_octets(Vec::new())).await;
     let message = message.map_err(std::io::Error::other).and_then(|read| read).map_err(|error| {
         tracing::error!(%error, "a spooled bounce could not be read");
         Cause::Internal
