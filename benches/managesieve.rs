@@ -5,7 +5,9 @@
 use posthouse::admin::{AccountAdd, Act, Caller, DomainAdd, Hosting, NewPassword, Progress};
 use posthouse::config::Config;
 use posthouse::server::{Server, WhenTaken};
+use posthouse::store::{DirectoryChange, Names, NewAccount};
 use posthouse::telemetry::Secret;
+use posthouse::types::{Address, Switches};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: usize = 8;
 const PUTS_PER_CONNECTION: usize = 250;
 const LOGINS: u32 = 300;
+const ACTIVATIONS: u32 = 20;
+const PEOPLE: u32 = 10_000;
 const PUTS_PER_SECOND_MIN: f64 = 500.0;
 const PASSWORD: &str = "Correct9Horse";
 
@@ -36,6 +40,9 @@ fn main() {
     }
     println!("login and LISTSCRIPTS               {:8.0} µs", listed_scripts.as_secs_f64() * 1e6);
     println!("IMAP login and LIST                 {:8.0} µs", listed_mailboxes.as_secs_f64() * 1e6);
+    println!("SETACTIVE                           {:8.0} µs", activations(sieve).as_secs_f64() * 1e6);
+    runtime.block_on(crowd(&server));
+    println!("SETACTIVE, {PEOPLE} accounts         {:8.0} µs", activations(sieve).as_secs_f64() * 1e6);
     runtime.block_on(server.stop());
     assert!(rate >= PUTS_PER_SECOND_MIN, "{PUTS_PER_SECOND_MIN} are promised");
 }
@@ -65,6 +72,32 @@ async fn open(directory: &Path) -> Server {
         act(&server, account).await;
     }
     server
+}
+
+/// As many accounts as a large server has.
+async fn crowd(server: &Server) {
+    let mut changes = Vec::new();
+    for number in 0..PEOPLE {
+        let address: Address = format!("person{number}@example.org").parse().unwrap();
+        changes.push(DirectoryChange::AddAccount(NewAccount {
+            address: address.clone(),
+            names: Names::default(),
+            administrator: false,
+            quota_octets: None,
+            credentials: None,
+        }));
+        changes.push(DirectoryChange::PutAddress {
+            address,
+            switches: Switches { mailbox: true, ..Switches::default() },
+            reserved: false,
+            script: "keep;\n".to_owned(),
+            author: "bench".to_owned(),
+            cause: "account add".to_owned(),
+        });
+    }
+    let store = &server.house.store;
+    let generation = store.directory_generation().await.unwrap();
+    store.change_directory(generation, changes).await.unwrap();
 }
 
 async fn act<A: Act>(server: &Server, act: A) {
@@ -137,6 +170,20 @@ fn puts(address: SocketAddr) -> f64 {
     });
     threads.collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());
     (CONNECTIONS * PUTS_PER_CONNECTION) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Another script each time.
+fn activations(address: SocketAddr) -> Duration {
+    let mut client = Client::log_in(address, 0);
+    for name in ["one", "two"] {
+        client.say(&format!("PUTSCRIPT \"{name}\" \"keep;\"\r\n"), &["OK", "NO"]);
+    }
+    let begun = Instant::now();
+    for _ in 0..ACTIVATIONS {
+        client.say("SETACTIVE \"one\"\r\n", &["OK", "NO"]);
+        client.say("SETACTIVE \"two\"\r\n", &["OK", "NO"]);
+    }
+    begun.elapsed() / (2 * ACTIVATIONS)
 }
 
 fn logins(address: SocketAddr, one: fn(SocketAddr)) -> Duration {

@@ -962,3 +962,74 @@ async fn what_an_older_version_compiled_is_compiled_anew() {
     assert_eq!(house.admin.refresh_compiled(&house.caller).await.unwrap(), 0);
     house.assert_sound();
 }
+
+#[tokio::test]
+async fn a_person_sees_whatever_treats_his_mail_and_can_change_his_own() {
+    let house = House::with_people().await;
+    let at = "jane@example.test";
+    let shown = async || -> Vec<(String, bool)> {
+        let shown = house.admin.shown_scripts(&address(at)).await.unwrap();
+        shown.into_iter().map(|script| (script.name, script.is_active)).collect()
+    };
+    let entry = |name: &str, is_active: bool| (name.to_owned(), is_active);
+    let compiled = |of: &str| entry(&format!("posthouse:compiled {of}@example.test"), false);
+    house.ok(alias("hello@example.test", at)).await;
+    // Jane administers, so the reserved addresses are hers as well.
+    let hers = [compiled("jane"), compiled("abuse"), compiled("hello"), compiled("postmaster")];
+    assert_eq!(shown().await, hers);
+    house.ok(put(at, "a", "keep;", true)).await;
+    house.ok(put("@", "before", "keep;", true)).await;
+    house.ok(put("@example.test", "after", "keep;", false)).await;
+    let with = |own: &[(String, bool)]| [own, &hers, &[entry("posthouse:before", false)]].concat();
+    assert_eq!(shown().await, with(&[entry("a", true)]));
+    house.ok(put(at, "b", "keep;", true)).await;
+    let several = [entry("a", false), entry("b", false), entry("posthouse:active", true)];
+    assert_eq!(shown().await, with(&several));
+    let text = house.admin.shown_script(&address(at), "posthouse:active").await.unwrap();
+    assert_eq!(check_script("active", &text).unwrap(), [""; 0]);
+    let text = house.admin.shown_script(&address(at), "posthouse:compiled jane@example.test").await.unwrap();
+    assert_eq!(text, house.script(at).await);
+    for name in ["posthouse:compiled john@example.test", "posthouse:after-example.test", "posthouse:", "c"] {
+        assert!(house.admin.shown_script(&address(at), name).await.is_err(), "{name}");
+    }
+    let refused =
+        "posthouse:active is made by the server and can only be read: put your rules into a script of your own";
+    house.refused(put(at, "posthouse:active", "keep;", false), &[refused]).await;
+    let place: ScriptWhere = at.parse().unwrap();
+    house.refused(ScriptRemove { place: place.clone(), name: "posthouse:active".to_owned() }, &[refused]).await;
+    house.refused(ScriptActivate { place, names: vec!["posthouse:active".to_owned()] }, &[refused]).await;
+    house.assert_sound();
+}
+
+#[tokio::test]
+async fn activating_what_is_active_changes_nothing() {
+    let house = House::with_people().await;
+    let at = "jane@example.test";
+    house.ok(put(at, "a", "keep;", true)).await;
+    let generation = house.admin.store().directory_generation().await.unwrap();
+    let activate = ScriptActivate { place: at.parse().unwrap(), names: vec!["a".to_owned()] };
+    let done = house.ok(activate).await;
+    assert!(!done.changed && !done.mail_now.is_empty());
+    assert_eq!(house.admin.store().directory_generation().await.unwrap(), generation);
+    house.assert_sound();
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many_scripts_of_such_a_size() {
+    let house = House::with_people().await;
+    let at = address("jane@example.test");
+    let room = async |name: &str, octets: u64| {
+        let answer = house.admin.script_room(&at, name, octets).await;
+        answer.map_err(|refused| refused.to_string()).err().unwrap_or_default()
+    };
+    assert_eq!(room("a", 1000).await, "");
+    assert_eq!(room("a", 1001).await, "the script has 1001 octets, 1000 are allowed");
+    for number in 0..100 {
+        house.ok(put("jane@example.test", &number.to_string(), "keep;", false)).await;
+    }
+    assert_eq!(room("7", 1000).await, "");
+    let full = "there are 100 scripts already, which is all there may be";
+    assert_eq!(room("a", 1).await, full);
+    house.refused(put("jane@example.test", "a", "keep;", false), &[full]).await;
+    house.assert_sound();
+}

@@ -93,6 +93,12 @@ impl Cause {
         }
     }
 
+    /// RFC 5804 section 2.1 lets clients try one mechanism after the other; only guesses count.
+    pub(super) fn is_failed_login(&self) -> bool {
+        let Self::Auth(failure) = self else { return false };
+        !matches!(failure, AuthFailure::MechanismNotOffered | AuthFailure::EncryptionRequired)
+    }
+
     /// Whether a client that does this again and again is no client.
     pub(super) fn counts(&self) -> bool {
         matches!(self, Self::Syntax(_) | Self::TooLong | Self::LoginFirst | Self::NotBase64 | Self::TlsNotOffered)

@@ -5,7 +5,7 @@ use super::session::{Answer, Ask, ScriptAsk};
 use crate::admin::{
     Act, Admin, Caller, ScriptActivate, ScriptPut, ScriptRemove, ScriptRename, ScriptWhere, check_script_text,
 };
-use crate::auth::{Auth, AuthFailure, Authenticated, FinalData, Mechanism, Negotiation, Peer, Progress, Security};
+use crate::auth::{Auth, Authenticated, FinalData, Mechanism, Negotiation, Peer, Progress, Security};
 use crate::filter::{self, ScriptKind};
 use crate::types::Address;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Desk {
         let login = self.login.as_mut().ok_or(Cause::LoginFirst)?;
         let is_fresh = std::mem::take(&mut login.is_fresh);
         let still_valid = self.services.auth.still_valid(&login.proof);
-        if !is_fresh && !still_valid.await.map_err(|error| Cause::Auth(AuthFailure::Store(error)))? {
+        if !is_fresh && !still_valid.await.map_err(|error| Cause::Admin(error.into()))? {
             return Err(Cause::LoginEnded);
         }
         Ok(&login.proof)

@@ -261,11 +261,9 @@ impl Session {
             tracing::debug!(session = %self.id, ?cause, "refused");
         }
         self.errors += u32::from(cause.counts());
-        if matches!(cause, Cause::Auth(_)) {
-            self.login_failures += 1;
-            if self.login_failures >= MANAGESIEVE_LOGIN_FAILURES_MAX {
-                cause = Cause::LoginFailures;
-            }
+        self.login_failures += u32::from(cause.is_failed_login());
+        if self.login_failures >= MANAGESIEVE_LOGIN_FAILURES_MAX {
+            cause = Cause::LoginFailures;
         }
         if self.errors >= MANAGESIEVE_ERRORS_MAX {
             cause = Cause::TooManyErrors;
