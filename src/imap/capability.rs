@@ -55,6 +55,7 @@ const AFTER_LOGIN: &[&str] = &[
     "I18NLEVEL=1",
     "CONTEXT=SEARCH",
     "MULTISEARCH",
+    "NOTIFY",
 ];
 
 impl Session {

@@ -4,7 +4,7 @@
 //! an administrator finds the rest in the log.
 
 use super::framing::{Fatal, Refusal};
-use super::grammar::{self, UrlError};
+use super::grammar::{self, Event, UrlError};
 use super::replies::{Code, Status};
 use super::view::NumbersError;
 use crate::auth::AuthFailure;
@@ -28,6 +28,12 @@ pub(super) enum Cause {
     UnknownFilter(String),
     /// RFC 7377 section 2.1: sequence numbers, `$`, and what is kept of a result, in a search of several mailboxes.
     OneMailboxOnly,
+    /// RFC 5465 section 3.1.
+    BadEvent,
+    /// RFC 5465 sections 5, 5.2 and 6.1.
+    EventsDontFit,
+    /// RFC 5465 section 5.8.
+    TooManyMailboxes,
     /// RFC 5267 section 4.3.
     TagInUse,
     UnknownUse,
@@ -99,6 +105,9 @@ impl Cause {
             Self::ReadOnly => Answer::no(Code::ReadOnly, "The mailbox is open for reading only"),
             Self::UnknownFlag => Answer::no(Code::Cannot, "No message can have this flag"),
             Self::UnknownFilter(name) => Answer::no(Code::UndefinedFilter(name.clone()), "There is no such filter"),
+            Self::BadEvent => Answer::no(Code::BadEvent(&Event::NAMES), "There is no such event here"),
+            Self::EventsDontFit => Answer::bad("These events don't go together"),
+            Self::TooManyMailboxes => Answer::no(Code::NotificationOverflow, "These are too many mailboxes"),
             Self::OneMailboxOnly => Answer::bad("This is possible in the selected mailbox only"),
             Self::TagInUse => Answer::bad("A search with this tag is still being updated"),
             Self::UnknownUse => Answer::no(Code::UseAttr, "A mailbox can't be made for this"),

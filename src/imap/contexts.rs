@@ -4,7 +4,7 @@
 //! true, as nothing happened then.
 
 use super::cause::Cause;
-use super::grammar::{Addressing, Key, Numbers};
+use super::grammar::{Addressing, FetchItem, Key, Numbers};
 use super::replies::{Replies, SearchScope};
 use super::searching::query_of;
 use super::view::View;
@@ -20,6 +20,8 @@ pub(super) struct Context {
     addressing: Addressing,
     /// Keys and not a query: `1:*` takes in what comes later.
     key: Key,
+    /// Of new messages that match.
+    shown: Vec<FetchItem>,
     /// What `$` was when the search began.
     saved: UidSet,
     found: UidSet,
@@ -30,8 +32,8 @@ pub(super) struct Context {
 pub(super) struct Contexts(Vec<Context>);
 
 impl Context {
-    pub(super) fn new(tag: &str, addressing: Addressing, key: Key, saved: UidSet) -> Self {
-        Self { tag: tag.into(), addressing, key, saved, found: UidSet::new() }
+    pub(super) fn new(tag: &str, addressing: Addressing, key: Key, shown: Vec<FetchItem>, saved: UidSet) -> Self {
+        Self { tag: tag.into(), addressing, key, shown, saved, found: UidSet::new() }
     }
 
     fn tell(&self, replies: &mut Replies, view: &View, change: Change, uids: &UidSet) {
@@ -87,20 +89,20 @@ impl Contexts {
         }
     }
 
-    /// After the client has heard of new messages (RFC 5267 section 4.3.3) and of changed flags.
+    /// What has become of the results since these messages changed or came.
     pub(super) async fn update(
         &mut self,
         changed: &UidSet,
         view: &View,
         state: &Arc<State>,
         mailboxes: &Mailboxes,
-        replies: &mut Replies,
-    ) -> Result<(), Cause> {
+    ) -> Result<Vec<Update>, Cause> {
         let changed = view.sequence().present(changed);
+        let mut updates = Vec::new();
         if changed.is_empty() {
-            return Ok(());
+            return Ok(updates);
         }
-        for context in &mut self.0 {
+        for (place, context) in self.0.iter_mut().enumerate() {
             let query = query_of(context.key.clone(), &|addressing, numbers| match numbers {
                 Numbers::Saved => Ok(context.saved.clone()),
                 Numbers::Set(_) => Ok(view.matching(addressing, numbers)),
@@ -108,10 +110,27 @@ impl Contexts {
             let matching = mailboxes.search(state, &query, changed.clone(), &mut |_, _| {}).await?;
             let added = matching.difference(&context.found);
             let removed = context.found.intersection(&changed).difference(&matching);
-            context.tell(replies, view, Change::Added, &added);
-            context.tell(replies, view, Change::Removed, &removed);
             context.found = context.found.difference(&removed).union(&added);
+            updates.push(Update { place, shown: context.shown.clone(), added, removed });
         }
-        Ok(())
+        Ok(updates)
     }
+
+    /// After the client has heard of new messages (RFC 5267 section 4.3.3), and has been shown them.
+    pub(super) fn tell(&self, updates: &[Update], view: &View, replies: &mut Replies) {
+        for update in updates {
+            if let Some(context) = self.0.get(update.place) {
+                context.tell(replies, view, Change::Added, &update.added);
+                context.tell(replies, view, Change::Removed, &update.removed);
+            }
+        }
+    }
+}
+
+/// What became of one result.
+pub(super) struct Update {
+    place: usize,
+    pub(super) shown: Vec<FetchItem>,
+    pub(super) added: UidSet,
+    removed: UidSet,
 }

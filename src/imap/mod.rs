@@ -14,6 +14,7 @@ mod fetching;
 pub mod framing;
 pub mod grammar;
 mod listing;
+mod notifying;
 pub mod pattern;
 pub mod replies;
 mod searching;

@@ -109,7 +109,7 @@ impl Returns {
                 ReturnOption::All => returns.all = true,
                 ReturnOption::Count => returns.count = true,
                 ReturnOption::Save => returns.save = true,
-                ReturnOption::Update => returns.update = true,
+                ReturnOption::Update(_) => returns.update = true,
                 ReturnOption::Partial(range) => returns.partial = Some(*range),
                 // RFC 5267 section 4.2: a hint that the search will be repeated, which costs us little anyway.
                 ReturnOption::Context => {}

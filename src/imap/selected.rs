@@ -7,10 +7,10 @@ use super::cause::Cause;
 use super::contexts::Contexts;
 use super::grammar::Access;
 use super::replies::{Code, FetchReply, Keywords, Replies, Status};
-use super::session::{Enabled, Session, Step};
+use super::session::{Enabled, Notifying, Session, Step};
 use super::view::{self, Changed, Expunged, Expunges, Updates, View};
 use crate::mailbox::{Entry, Gone, MailboxError, News, OpenMailbox, State};
-use crate::types::{Flags, ModSeq, Uid};
+use crate::types::{Flags, ModSeq, Uid, UidSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -123,17 +123,42 @@ impl Session {
             let gone = selected.view.going(&news);
             selected.contexts.expunge(&gone, &selected.view, &mut self.replies);
         }
-        let updates = selected.view.learn(&news, expunges);
+        let mut updates = selected.view.learn(&news, expunges);
+        if let Notifying::Set(notifier) = &self.notifying
+            && !notifier.rules.selected.wanted.flags
+            && self.tag.is_none()
+        {
+            // RFC 5465 section 5.1: between commands only what was asked for.
+            updates.changed.clear();
+        }
         tell(&updates, &selected.keywords, self.enabled, &mut self.replies);
-        if !selected.contexts.is_empty() {
-            let changed = news.changed.iter().map(|changed| changed.uid).collect();
-            let Selected { contexts, view, .. } = selected;
-            let updating = contexts.update(&changed, view, &state, mailboxes, &mut self.replies);
-            if let Err(cause) = updating.await {
-                tracing::error!(session = %self.id, ?cause, "search results could not be brought up to date");
-            }
+        let changed = news.changed.iter().map(|changed| changed.uid).collect();
+        if let Err(cause) = self.show_and_update(&changed, &updates.new, &state).await {
+            tracing::error!(session = %self.id, ?cause, "new messages could not be shown");
         }
         None
+    }
+
+    /// RFC 5465 section 7: what was asked to be seen of new messages comes before the results they are part of.
+    async fn show_and_update(&mut self, changed: &UidSet, new: &UidSet, state: &Arc<State>) -> Result<(), Cause> {
+        if let Notifying::Set(notifier) = &self.notifying {
+            let items = notifier.rules.selected.items.clone();
+            self.show_new(items, new, state).await?;
+        }
+        let mailboxes = self.services.mailboxes.clone();
+        let Selected { contexts, view, .. } = self.selected_mut()?;
+        if contexts.is_empty() {
+            return Ok(());
+        }
+        let updates = contexts.update(changed, view, state, &mailboxes).await?;
+        for update in &updates {
+            self.show_new(update.shown.clone(), &update.added.intersection(new), state).await?;
+        }
+        let Self { selected, replies, .. } = self;
+        if let Some(selected) = selected {
+            selected.contexts.tell(&updates, &selected.view, replies);
+        }
+        Ok(())
     }
 }
 

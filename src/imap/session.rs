@@ -85,6 +85,14 @@ pub(super) struct Enabled {
     pub(super) uid_only: bool,
 }
 
+/// What is told between commands (RFC 5465).
+pub(super) enum Notifying {
+    /// The client never asked: the selected mailbox while it is idle, and nothing else.
+    Unasked,
+    Nothing,
+    Set(Box<cmd::Notifier>),
+}
+
 pub(super) struct Session {
     pub(super) services: Arc<Services>,
     pub(super) id: SessionId,
@@ -101,6 +109,8 @@ pub(super) struct Session {
     pub(super) refused_upload: Option<(Option<Tag>, Cause)>,
     /// Between IDLE and DONE.
     pub(super) idling: bool,
+    /// What NOTIFY has asked for.
+    pub(super) notifying: Notifying,
     /// The command that is being done, if it did not end at once.
     pub(super) tag: Option<Tag>,
     /// How far it has come.
@@ -139,6 +149,7 @@ impl Session {
             uploads: Uploads::default(),
             refused_upload: None,
             idling: false,
+            notifying: Notifying::Unasked,
             tag: None,
             work: Arc::default(),
             expunges: Expunges::Deferred,
@@ -249,6 +260,9 @@ impl Session {
         if let Some(step) = Box::pin(self.tell_news(self.expunges)).await {
             return step;
         }
+        if let Notifying::Set(_) = self.notifying {
+            Box::pin(self.tell_all_events()).await;
+        }
         let (code, step) = match outcome {
             Ok(Done::Later(step)) => return step,
             Ok(Done::Completed(code)) => (code, Step::Read),
@@ -267,20 +281,52 @@ impl Session {
 
     /// Whether the client is told things as they happen.
     pub(super) fn listens(&self) -> bool {
-        self.idling && self.selected.is_some()
+        match &self.notifying {
+            Notifying::Unasked => self.idling && self.selected.is_some(),
+            Notifying::Nothing => false,
+            Notifying::Set(notifier) => {
+                notifier.rules.has_others() || (self.selected.is_some() && notifier.rules.selected.wanted.messages)
+            }
+        }
+    }
+
+    async fn tell_all_events(&mut self) {
+        if let Err(cause) = self.tell_events().await {
+            // The next event is told with what is so by then.
+            tracing::error!(session = %self.id, ?cause, "events could not be told");
+        }
     }
 
     /// Returns when there is something to tell. May be dropped at any time.
     pub(super) async fn news(&mut self) {
-        match &mut self.selected {
-            Some(selected) => selected.news().await,
-            None => std::future::pending().await,
+        let Self { selected, notifying, .. } = self;
+        match (selected, notifying) {
+            (Some(selected), Notifying::Set(notifier)) if notifier.rules.selected.wanted.messages => {
+                tokio::select! {
+                    () = selected.news() => {}
+                    () = notifier.feeds.heard() => {}
+                }
+            }
+            (_, Notifying::Set(notifier)) => notifier.feeds.heard().await,
+            (Some(selected), _) => selected.news().await,
+            (None, _) => std::future::pending().await,
         }
     }
 
     /// Tells it.
     pub(super) async fn push(&mut self) -> Option<Step> {
-        Box::pin(self.tell_news(Expunges::Allowed)).await
+        let Notifying::Set(notifier) = &self.notifying else {
+            return Box::pin(self.tell_news(Expunges::Allowed)).await;
+        };
+        let of_selected = &notifier.rules.selected;
+        let expunges = if of_selected.delayed && !self.idling { Expunges::Deferred } else { Expunges::Allowed };
+        if of_selected.wanted.messages
+            && let Some(step) = Box::pin(self.tell_news(expunges)).await
+        {
+            return Some(step);
+        }
+        Box::pin(self.tell_all_events()).await;
+        None
     }
 
     /// So that nothing on the way takes the connection for dead.

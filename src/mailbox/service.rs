@@ -63,9 +63,9 @@ impl Mailboxes {
         Incoming::new(Arc::clone(&self.0.incoming_directory), self.0.settings.message_octets_max)
     }
 
-    /// Everything that happens in an account's mailboxes from now on.
-    pub fn account_feed(&self, account: AccountId) -> AccountFeed {
-        self.0.open.account_feed(account)
+    /// Everything that happens in these accounts' mailboxes from now on.
+    pub fn account_feed(&self, accounts: impl IntoIterator<Item = AccountId>) -> AccountFeed {
+        self.0.open.account_feed(accounts)
     }
 
     /// The messages of an open mailbox as of now. A session keeps this for a command and not while it is idle.

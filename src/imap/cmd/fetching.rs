@@ -146,6 +146,16 @@ impl Fetching {
         Some(Block { numbers, fetch, large: 0 })
     }
 
+    /// Into one buffer; for a few small messages.
+    pub(super) async fn show_all(mut self, mailboxes: &Mailboxes, out: &mut Vec<u8>) -> Result<(), Cause> {
+        let mut said = Vec::new();
+        while self.show(mailboxes, &mut said).await? == Progress::More {
+            out.append(&mut said);
+        }
+        out.append(&mut said);
+        Ok(())
+    }
+
     async fn show(&mut self, mailboxes: &Mailboxes, out: &mut Vec<u8>) -> Result<Progress, Cause> {
         let Some(needs) = self.needs else { return Ok(self.show_entries(out)) };
         if let Some(large) = &mut self.large {

@@ -4,7 +4,7 @@ use crate::auth::{AuthFailure, Authenticated, FinalData, Negotiation, Progress, 
 use crate::imap::cause::Cause;
 use crate::imap::grammar::{Secret, sasl_answer};
 use crate::imap::replies::Code;
-use crate::imap::session::{COMPLETED, Done, Enabled, Outcome, Session, Step};
+use crate::imap::session::{COMPLETED, Done, Enabled, Notifying, Outcome, Session, Step};
 
 impl Session {
     pub(super) async fn log_in(&mut self, user: &str, password: &Secret) -> Outcome {
@@ -68,6 +68,7 @@ impl Session {
         self.person()?;
         self.login = None;
         self.selected = None;
+        self.notifying = Notifying::Unasked;
         self.enabled = Enabled::default();
         self.adapt_replies();
         Ok(COMPLETED)

@@ -14,6 +14,7 @@ mod login;
 mod mailboxes;
 mod metadata;
 mod multi_search;
+mod notify;
 mod quota;
 mod search;
 mod select;
@@ -23,6 +24,7 @@ mod transport;
 mod uid_batches;
 
 pub(super) use fetching::Fetching;
+pub(super) use notify::Notifier;
 pub(super) use store::Telling;
 
 use super::cause::Cause;
@@ -103,6 +105,7 @@ async fn messages(session: &mut Session, body: Body) -> Outcome {
         Body::Sort { addressing, returns, criteria, key } => session.sort(addressing, returns, criteria, key).await,
         Body::Thread { addressing, algorithm, key } => session.thread(addressing, algorithm, key).await,
         Body::MultiSearch { sources, returns, key } => session.multi_search(sources, returns, key).await,
+        Body::Notify(notify) => session.notify(notify).await,
         Body::CancelUpdate(tags) => session.cancel_update(&tags),
         Body::UidBatches { size, batches } => session.uid_batches(size, batches),
         _ => Err(Cause::Grammar(grammar::Cause::UnknownCommand)),

@@ -5,7 +5,7 @@ use crate::imap::grammar::{Addressing, Key, MailboxFilter, Numbers, ReturnOption
 use crate::imap::replies::SearchScope;
 use crate::imap::searching::{Found, Returns, asks_mod_seq, asks_threads, query_of};
 use crate::imap::session::{COMPLETED, Outcome, Session};
-use crate::imap::sources::{Asker, takes};
+use crate::imap::sources::{Asker, Place, takes};
 use crate::mailbox::{MailboxError, Rights, Seen};
 use crate::types::UidSet;
 
@@ -47,7 +47,8 @@ impl Session {
         let asker = Asker { account, selected };
         let listing = self.services.mailboxes.list(account).await?;
         let chosen = listing.mailboxes.iter().filter(|seen| {
-            seen.rights.contains(Rights::READ) && filters.iter().any(|filter| takes(filter, asker, &listing, seen))
+            seen.rights.contains(Rights::READ)
+                && filters.iter().any(|filter| takes(filter, asker, &listing, Place::of(asker, seen)))
         });
         Ok(chosen.cloned().collect())
     }

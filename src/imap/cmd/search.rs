@@ -2,7 +2,7 @@
 
 use crate::imap::cause::Cause;
 use crate::imap::contexts::Context;
-use crate::imap::grammar::{Addressing, Key, Numbers, ReturnOption};
+use crate::imap::grammar::{Addressing, FetchItem, Key, Numbers, ReturnOption};
 use crate::imap::replies::{Code, SearchScope, Status};
 use crate::imap::searching::{Found, Returns, asks_mod_seq, asks_threads, query_of};
 use crate::imap::session::{COMPLETED, Outcome, Session};
@@ -30,7 +30,7 @@ impl Session {
         let options = options.or_else(|| self.enabled.rev2.then(|| vec![ReturnOption::All]));
         let returns = options.as_deref().map(Returns::of);
         let context = match returns.filter(|returns| returns.update) {
-            Some(_) => self.context(addressing, &key)?,
+            Some(_) => self.context(addressing, &key, shown(options.unwrap_or_default()))?,
             None => None,
         };
         let matching = match self.matching(key).await {
@@ -49,7 +49,7 @@ impl Session {
     }
 
     /// A result to keep up to date, if there is room for one more.
-    fn context(&mut self, addressing: Addressing, key: &Key) -> Result<Option<Context>, Cause> {
+    fn context(&mut self, addressing: Addressing, key: &Key, shown: Vec<FetchItem>) -> Result<Option<Context>, Cause> {
         let tag = self.tag.as_ref().map_or("", |tag| tag.as_str()).to_owned();
         let selected = self.selected()?;
         if selected.contexts.has(&tag) {
@@ -59,7 +59,7 @@ impl Session {
             self.refuse_updates("Too many searches are being updated");
             return Ok(None);
         }
-        Ok(Some(Context::new(&tag, addressing, key.clone(), selected.view.saved().clone())))
+        Ok(Some(Context::new(&tag, addressing, key.clone(), shown, selected.view.saved().clone())))
     }
 
     /// RFC 5267 section 4.3.1.
@@ -144,6 +144,15 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What UPDATE shows of new messages.
+fn shown(options: Vec<ReturnOption>) -> Vec<FetchItem> {
+    let shown = options.into_iter().find_map(|option| match option {
+        ReturnOption::Update(items) => Some(items),
+        _ => None,
+    });
+    shown.unwrap_or_default()
 }
 
 /// The messages a key names.

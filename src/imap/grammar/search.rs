@@ -6,6 +6,7 @@
 use super::Cause;
 use super::command::{Body, FilterScript, SortCriterion, SortKey, ThreadAlgorithm};
 use super::dates::{Day, date};
+use super::fetch::{FetchItem, fetch_item};
 use super::input::{Input, Parsed};
 use super::notify::search_sources;
 use super::numbers::{Addressing, Numbers, PartialRange, numbers, partial_range};
@@ -76,7 +77,7 @@ pub enum DateIs {
     Since,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnOption {
     Min,
     Max,
@@ -84,7 +85,8 @@ pub enum ReturnOption {
     Count,
     Save,
     Partial(PartialRange),
-    Update,
+    /// With what is shown of new messages that match (RFC 5465 section 7).
+    Update(Vec<FetchItem>),
     Context,
 }
 
@@ -185,7 +187,12 @@ fn return_options(input: &mut Input<'_>) -> Parsed<Option<Vec<ReturnOption>>> {
             "ALL" => ReturnOption::All,
             "COUNT" => ReturnOption::Count,
             "SAVE" => ReturnOption::Save,
-            "UPDATE" => ReturnOption::Update,
+            "UPDATE" => ReturnOption::Update(if input.rest().starts_with(b" (") {
+                input.space()?;
+                input.list(fetch_item)?
+            } else {
+                Vec::new()
+            }),
             "CONTEXT" => ReturnOption::Context,
             "PARTIAL" => ReturnOption::Partial(spaced(input, partial_range)?),
             _ => {

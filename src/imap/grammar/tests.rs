@@ -399,7 +399,7 @@ fn searching() {
                 ReturnOption::Save,
                 ReturnOption::Min,
                 ReturnOption::Partial(PartialRange { from: PartialFrom::Start, first: 1, last: 500 }),
-                ReturnOption::Update,
+                ReturnOption::Update(Vec::new()),
                 ReturnOption::Context,
             ]),
         ),

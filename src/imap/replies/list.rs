@@ -8,6 +8,8 @@ use crate::types::{HIERARCHY_SEPARATOR, MailboxId, MailboxName, SpecialUse};
 pub enum Attribute {
     HasChildren,
     HasNoChildren,
+    /// RFC 5465 section 5.9: its messages may not be read.
+    NoAccess,
     NoInferiors,
     NoSelect,
     NonExistent,
@@ -20,6 +22,7 @@ impl Attribute {
         match self {
             Self::HasChildren => "\\HasChildren",
             Self::HasNoChildren => "\\HasNoChildren",
+            Self::NoAccess => "\\NoAccess",
             Self::NoInferiors => "\\NoInferiors",
             Self::NoSelect => "\\Noselect",
             Self::NonExistent => "\\NonExistent",

@@ -3,8 +3,9 @@
 use crate::store::{Change, Touched};
 use crate::types::limits::ACCOUNT_FEED_EVENTS;
 use crate::types::{AccountId, MailboxId, MailboxName, ModSeq};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use tokio::sync::broadcast;
 
 /// One thing that was committed. A hint of what to look at.
@@ -37,24 +38,73 @@ pub enum EventKind {
     Missed,
 }
 
-/// A session's ear on one account.
+/// A session's ear on one account, or on those of others too.
 #[derive(Debug)]
 pub struct AccountFeed {
+    ears: Vec<Ear>,
+    /// Heard, and not taken yet.
+    heard: VecDeque<AccountEvent>,
+}
+
+#[derive(Debug)]
+struct Ear {
     account: AccountId,
     events: broadcast::Receiver<AccountEvent>,
 }
 
-impl AccountFeed {
-    /// The next event; waits for it. `None` when the server stops.
-    pub async fn next(&mut self) -> Option<AccountEvent> {
-        let (account, mailbox, modseq) = (self.account, None, ModSeq(0));
+impl Ear {
+    fn missed(&self) -> AccountEvent {
+        AccountEvent { account: self.account, mailbox: None, modseq: ModSeq(0), kind: EventKind::Missed }
+    }
+
+    /// `None` when the server stops.
+    async fn hear(&mut self) -> Option<AccountEvent> {
         match self.events.recv().await {
             Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(_)) => {
-                Some(AccountEvent { account, mailbox, modseq, kind: EventKind::Missed })
-            }
+            Err(broadcast::error::RecvError::Lagged(_)) => Some(self.missed()),
             Err(broadcast::error::RecvError::Closed) => None,
         }
+    }
+}
+
+impl AccountFeed {
+    /// Returns when there is an event to take. May be dropped at any time.
+    pub async fn heard(&mut self) {
+        if !self.heard.is_empty() {
+            return;
+        }
+        let mut hearing: Vec<_> = self.ears.iter_mut().map(|ear| Box::pin(ear.hear())).collect();
+        let event = std::future::poll_fn(|context| {
+            // One that has ended stays silent; polling it again would be a mistake.
+            hearing.retain_mut(|ear| match ear.as_mut().poll(context) {
+                Poll::Ready(None) => false,
+                Poll::Ready(Some(event)) => {
+                    self.heard.push_back(event);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if self.heard.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        });
+        event.await;
+    }
+
+    /// The next event, if there is one.
+    pub fn ready(&mut self) -> Option<AccountEvent> {
+        if let Some(event) = self.heard.pop_front() {
+            return Some(event);
+        }
+        self.ears.iter_mut().find_map(|ear| match ear.events.try_recv() {
+            Ok(event) => Some(event),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => Some(ear.missed()),
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,
+        })
+    }
+
+    /// The next event; waits for it.
+    pub async fn next(&mut self) -> Option<AccountEvent> {
+        self.heard().await;
+        self.ready()
     }
 }
 
@@ -63,11 +113,14 @@ impl AccountFeed {
 pub(super) struct AccountFeeds(Mutex<HashMap<AccountId, broadcast::Sender<AccountEvent>>>);
 
 impl AccountFeeds {
-    pub(super) fn subscribe(&self, account: AccountId) -> AccountFeed {
+    pub(super) fn subscribe(&self, accounts: impl IntoIterator<Item = AccountId>) -> AccountFeed {
         let mut feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.retain(|_, sender| sender.receiver_count() > 0);
-        let sender = feeds.entry(account).or_insert_with(|| broadcast::Sender::new(ACCOUNT_FEED_EVENTS));
-        AccountFeed { account, events: sender.subscribe() }
+        let ears = accounts.into_iter().map(|account| {
+            let sender = feeds.entry(account).or_insert_with(|| broadcast::Sender::new(ACCOUNT_FEED_EVENTS));
+            Ear { account, events: sender.subscribe() }
+        });
+        AccountFeed { ears: ears.collect(), heard: VecDeque::new() }
     }
 
     pub(super) fn hear(&self, touched: &Touched) {

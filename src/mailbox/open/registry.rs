@@ -41,8 +41,8 @@ impl Registry {
         self.feeds.hear(touched);
     }
 
-    pub(in crate::mailbox) fn account_feed(&self, account: AccountId) -> AccountFeed {
-        self.feeds.subscribe(account)
+    pub(in crate::mailbox) fn account_feed(&self, accounts: impl IntoIterator<Item = AccountId>) -> AccountFeed {
+        self.feeds.subscribe(accounts)
     }
 
     /// The one shared object of this mailbox, its messages in memory.

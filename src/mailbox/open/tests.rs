@@ -193,7 +193,7 @@ fn a_deleted_mailbox_is_gone_for_those_who_have_it_open() {
         let archive = world.mailbox("Archive").await;
         let registry = Registry::observing(&world.store);
         let open = registry.open(&world.store, world.jane, archive).await.expect("opens");
-        let mut feed = registry.account_feed(world.jane);
+        let mut feed = registry.account_feed([world.jane]);
         let watch = open.watch();
         world.store.delete_mailbox(world.jane, &"Archive".parse().expect("a name")).await.expect("deleted");
         assert!(watch.has_changed().expect("open"));
