@@ -210,6 +210,7 @@ impl Connection {
 
     async fn read_some(&mut self, patience: Duration) -> Result<usize, NetError> {
         self.input.make_room()?;
+        self.output.shrink();
         let reading = self.transport.read_buf(&mut self.input.octets);
         match timeout(patience, reading).await {
             Err(_) => Err(NetError::Idle),
@@ -465,8 +466,12 @@ impl Output {
     fn reset(&mut self) {
         self.start = 0;
         self.octets.clear();
-        // A session's one long answer should not be held for the rest of its life.
-        if self.octets.capacity() > OUTPUT_OCTETS_HIGH_WATER {
+    }
+
+    /// Before the peer is waited for: a session's one long answer should not be held for the rest of its life. Between the
+    /// pieces of that answer the memory is kept.
+    fn shrink(&mut self) {
+        if self.octets.is_empty() && self.octets.capacity() > OUTPUT_OCTETS_HIGH_WATER {
             self.octets = Vec::new();
         }
     }

@@ -169,8 +169,14 @@ impl Fetching {
         }
         let Some(block) = &mut self.block else { return Ok(Progress::Complete) };
         match block.fetch.next().await? {
-            Some(Fetched::Replies(mut replies)) if out.is_empty() => std::mem::swap(out, &mut replies),
-            Some(Fetched::Replies(replies)) => out.extend_from_slice(&replies),
+            Some(Fetched::Replies(mut replies)) => {
+                if out.is_empty() {
+                    std::mem::swap(out, &mut replies);
+                } else {
+                    out.append(&mut replies);
+                }
+                block.fetch.reuse(replies);
+            }
             Some(Fetched::Large { place, entry }) => match mailboxes.message(&entry).await {
                 Ok(message) => {
                     block.large += 1;

@@ -56,6 +56,8 @@ pub struct Fetch {
     ahead: VecDeque<Job>,
     /// Where the next job begins.
     next: usize,
+    /// Buffers that were sent: giving them back to the system and taking new ones costs more than filling them.
+    spare: Vec<Vec<u8>>,
 }
 
 enum Job {
@@ -80,6 +82,7 @@ impl Mailboxes {
             format: Arc::new(format),
             ahead: VecDeque::new(),
             next: 0,
+            spare: Vec::new(),
         }
     }
 }
@@ -109,6 +112,14 @@ impl Fetch {
         }
     }
 
+    /// Takes a buffer that is not needed any more.
+    pub fn reuse(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() >= FETCH_BUFFER_OCTETS && self.spare.len() <= FETCH_JOBS_AHEAD {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
     fn is_large(&self, entry: &Entry) -> bool {
         self.needs != Needs::Records && entry.octets as usize > BODY_CHUNK_OCTETS
     }
@@ -132,7 +143,7 @@ impl Fetch {
         self.read(first, end)
     }
 
-    fn read(&self, first: usize, end: usize) -> Job {
+    fn read(&mut self, first: usize, end: usize) -> Job {
         let bodies: Vec<BodyId> = self.entries[first..end].iter().map(|entry| entry.body).collect();
         let (entries, format) = (Arc::clone(&self.entries), Arc::clone(&self.format));
         let detail = match self.needs {
@@ -140,7 +151,8 @@ impl Fetch {
             Needs::Contents => Detail::Content,
             Needs::Both => Detail::Both,
         };
-        let buffer = Vec::with_capacity(FETCH_BUFFER_OCTETS + FETCH_BUFFER_OCTETS / 4);
+        let new = || Vec::with_capacity(FETCH_BUFFER_OCTETS + FETCH_BUFFER_OCTETS / 4);
+        let buffer = self.spare.pop().unwrap_or_else(new);
         let reading = self.mailboxes.store().begin_each_body(bodies, detail, buffer, move |out, place, row| {
             let place = first + place;
             format(out, MessageView::new(place, &entries[place], row));
