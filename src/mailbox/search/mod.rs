@@ -47,6 +47,7 @@ impl Mailboxes {
         progress: Progress<'_>,
     ) -> Result<UidSet, MailboxError> {
         let plan = Arc::new(Plan::of(query, state, self.store().clock().now().seconds()));
+        let among = plan.narrow(among);
         let (mut found, open) = if among.count() <= (SEARCH_INLINE_STEPS / plan.keys) as u64 {
             sift(&plan, state, &among)
         } else {

@@ -159,6 +159,19 @@ impl Plan {
         Node::Text(self.texts.len() - 1)
     }
 
+    /// Those of the messages that can match: what the query itself names need not be looked for among all.
+    pub(super) fn narrow(&self, among: UidSet) -> UidSet {
+        let named = |node: &Node| match node {
+            Node::Uids(uids) => Some(among.intersection(uids)),
+            _ => None,
+        };
+        let narrowed = match &self.root {
+            Node::And(all) => all.iter().filter_map(named).reduce(|one, other| one.intersection(&other)),
+            root => named(root),
+        };
+        narrowed.unwrap_or(among)
+    }
+
     /// How many keys can be open for a message.
     pub(super) fn open_keys(&self) -> usize {
         self.texts.len() + self.days.len()
