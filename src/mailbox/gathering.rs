@@ -15,6 +15,8 @@ use std::sync::Arc;
 /// How much of the facts is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactsOf {
+    /// Nothing is read: what the mailbox has in memory is enough.
+    Entries,
     /// Everything but the references.
     Sorting,
     Threading,
@@ -46,7 +48,7 @@ impl Mailboxes {
             Box::pin(self.store().begin_each_body(bodies, Detail::Record, room, move |taken, place, row| {
                 if let Some(record) = row.record {
                     let facts = match which {
-                        FactsOf::Sorting => FactsView::read(record.facts),
+                        FactsOf::Entries | FactsOf::Sorting => FactsView::read(record.facts),
                         FactsOf::Threading => FactsView::with_references(record.facts),
                     };
                     let entry = &piece[place];
@@ -56,6 +58,9 @@ impl Mailboxes {
             }))
         };
         let mut gathered = Vec::with_capacity(all);
+        if which == FactsOf::Entries {
+            gathered.extend(entries.drain(..).map(|entry| (entry.uid, take(&entry, &FactsView::default()))));
+        }
         let mut pieces = entries.chunks(FACTS_JOB_MESSAGES);
         // One is read while the next waits in line; other readers stay free.
         let mut ahead = pieces.next().map(begin);

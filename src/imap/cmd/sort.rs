@@ -98,6 +98,12 @@ impl ThreadRow {
     }
 }
 
+/// When and with how many octets a message came is in memory.
+fn needed(criteria: &[SortCriterion]) -> FactsOf {
+    let in_memory = |criterion: &SortCriterion| matches!(criterion.key, SortKey::Arrival | SortKey::Size);
+    if criteria.iter().all(in_memory) { FactsOf::Entries } else { FactsOf::Sorting }
+}
+
 /// RFC 5256 section 2.2: the Date field in universal time, or else the time of arrival.
 fn sent_seconds(entry: &Entry, facts: &FactsView<'_>) -> i64 {
     facts.sent.map_or(entry.internal_seconds, |sent| sent.time.seconds())
@@ -141,7 +147,7 @@ impl Session {
         let progress = &mut |done, of| work.set(done, of);
         let sorting = self.services.mailboxes.gather(
             entries,
-            FactsOf::Sorting,
+            needed(&criteria),
             progress,
             move |entry, facts| SortRow::of(entry, facts, &wanted),
             move |rows| {
