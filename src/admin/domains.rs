@@ -5,10 +5,11 @@ use super::change::{Decided, Done};
 use super::draft::Draft;
 use super::error::{Cause, Consequence, Refused};
 use super::views::{self, DomainView};
-use super::{Act, Admin, Caller, Settings, reserved};
+use super::{Act, Admin, Caller, Settings, neighbour, reserved};
 use crate::store::{AccountState, DomainKind, ParkReason};
 use crate::types::{Address, Domain, Host, HostPort, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// Where a split domain's other server listens, unless it is said.
 const SMTP_PORT: u16 = 25;
@@ -89,7 +90,7 @@ impl Act for DomainAdd {
             // The domain is there, and the next round of upkeep tries again.
             tracing::error!(domain = %self.domain, %refused, "no DKIM keys could be made");
         }
-        Ok(done)
+        neighbour::told(admin, done, &self.domain, None).await
     }
 }
 
@@ -120,8 +121,9 @@ impl Act for DomainSet {
 
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<Done, Refused> {
         let settings = admin.settings();
+        let before = admin.directory().snapshot().await?.domain(&self.domain).map(|known| known.kind.clone());
         let (_, done) = admin.change(caller, Self::NAME, |draft| self.decide(draft, &settings)).await?;
-        Ok(done)
+        Ok(if self.hosting.is_some() { neighbour::told(admin, done, &self.domain, before).await? } else { done })
     }
 }
 
@@ -186,6 +188,8 @@ fn kind_of(domain: &Domain, hosting: &Hosting, settings: &Settings) -> Result<Do
             }
             let host = match &parsed.host {
                 Host::Name(name) => name.to_string(),
+                // In brackets, or its port could not be told from it.
+                Host::Ip(IpAddr::V6(ip)) => format!("[{ip}]"),
                 Host::Ip(ip) => ip.to_string(),
             };
             DomainKind::Split { host, port }

@@ -1,6 +1,7 @@
 //! Why an act was not done, as causes; and the form in which they cross the socket and reach a person.
 
 use super::causes::{AddressCause, DomainCause, ScriptCause};
+use super::queue::QueueCause;
 use super::words;
 use crate::auth::{CredentialError, HashError, PasswordError};
 use crate::rules::{AddressViolation, DateError, PasswordViolation, Refusal, Violation};
@@ -29,6 +30,7 @@ pub enum Cause {
     Domain(DomainCause),
     Address(AddressCause),
     Script(ScriptCause),
+    Queue(QueueCause),
     /// What would happen, to be confirmed.
     NeedsYes(Consequence),
     QuotaBelowUse {
@@ -164,6 +166,7 @@ impl Cause {
             Self::Domain(cause) => cause.code(),
             Self::Address(cause) => cause.code(),
             Self::Script(cause) => cause.code(),
+            Self::Queue(cause) => cause.code(),
             Self::NeedsYes(_) => "needs-yes",
             Self::QuotaBelowUse { .. } => "quota",
             Self::Credential(_) => "credential",
@@ -181,6 +184,7 @@ impl Cause {
             Self::Domain(cause) => return cause.hint(),
             Self::Address(cause) => return cause.hint(),
             Self::Script(cause) => return cause.hint(),
+            Self::Queue(cause) => cause.hint(),
             Self::Switches(address, Violation::AliasWithRedirection) => format!("posthouse alias remove {address}"),
             Self::AddressRule(..) => "the rules are in [address] of the configuration".to_owned(),
             Self::PasswordRule(_) => {
@@ -264,6 +268,7 @@ impl fmt::Display for Cause {
             Self::Domain(cause) => cause.fmt(formatter),
             Self::Address(cause) => cause.fmt(formatter),
             Self::Script(cause) => cause.fmt(formatter),
+            Self::Queue(cause) => cause.fmt(formatter),
             Self::NeedsYes(consequence) => consequence.fmt(formatter),
             Self::QuotaBelowUse { quota_octets, used_octets } => write!(
                 formatter,

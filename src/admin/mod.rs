@@ -13,9 +13,11 @@
 //! |---|---|
 //! | `domains`, `accounts`, `app_passwords`, `aliases`, `redirections`, `responders` | add, list, show, set, remove, … |
 //! | `dkim` | keys that sign a domain's mail, and when others take over |
+//! | `neighbour` | what a split domain's other server says |
 //! | `convert` | mailbox to redirection or alias, and back |
 //! | `scripts` | Sieve scripts of people, domains and the server; what switches were compiled to |
 //! | `shown` | what a person sees of all scripts that treat his mail |
+//! | `queue` | mail on its way out: list, show, retry, hold, release, remove |
 //! | `keep` | verify, backup, status, check |
 //!
 //! What it will not do: parse command lines, print, open sockets, or decide who may ask: a skin passes only callers that may.
@@ -31,6 +33,8 @@ mod domains;
 mod draft;
 mod error;
 mod keep;
+mod neighbour;
+mod queue;
 mod recompile;
 mod redirections;
 mod reserved;
@@ -58,7 +62,13 @@ pub use keep::{
     Backup, BackupDone, Check, Checked, ListeningView, RunningView, Status, StatusView, Verified, Verify,
     restore_backup, verify_backup,
 };
-pub use redirections::{RedirectAdd, RedirectList, RedirectPause, RedirectRemove, RedirectResume};
+pub use neighbour::{Asked, Neighbours};
+pub use queue::{
+    QueueCause, QueueHold, QueueList, QueueRelease, QueueRemove, QueueRetried, QueueRetry, QueueShow, QueueView,
+};
+// Words of `QueueView`, for those who may not know the store.
+pub use crate::store::{SendKind, SendState};
+pub use redirections::{RedirectAdd, RedirectList, RedirectPause, RedirectRemove, RedirectResume, RedirectShow};
 pub use responders::{
     ReceivedChoice, ResponderList, ResponderPause, ResponderRemove, ResponderResume, ResponderSet, ResponderShow,
 };
@@ -75,6 +85,7 @@ pub use views::{
 use crate::auth::Auth;
 use crate::directory::{Directory, Snapshot};
 use crate::dns::Resolver;
+use crate::queue::Nudge;
 use crate::rules::{AddressRules, PasswordRules};
 use crate::store::{AddressRecord, Store};
 use crate::types::{Domain, Timestamp};
@@ -106,6 +117,7 @@ struct Inner {
     settings: ArcSwap<Settings>,
     running: ArcSwap<Option<Running>>,
     resolver: ArcSwap<Option<Arc<dyn Resolver>>>,
+    neighbours: ArcSwap<Option<Arc<dyn Neighbours>>>,
 }
 
 /// What a running server tells of itself. Nothing, when an act runs in a command's own process.
@@ -114,13 +126,15 @@ pub struct Running {
     pub since: Timestamp,
     /// Each service with the address it listens on.
     pub listening: Vec<(String, String)>,
+    /// Mail goes out of it.
+    pub queue: Nudge,
 }
 
 impl Admin {
     pub fn new(store: Store, directory: Directory, auth: Auth, settings: Settings) -> Self {
         let (settings, running) = (ArcSwap::from_pointee(settings), ArcSwap::from_pointee(None));
-        let resolver = ArcSwap::from_pointee(None);
-        Self(Arc::new(Inner { store, directory, auth, settings, running, resolver }))
+        let (resolver, neighbours) = (ArcSwap::from_pointee(None), ArcSwap::from_pointee(None));
+        Self(Arc::new(Inner { store, directory, auth, settings, running, resolver, neighbours }))
     }
 
     /// From a reloaded configuration.
@@ -136,6 +150,15 @@ impl Admin {
     /// Whom to ask what DNS says. Without one, nothing is known of it.
     pub fn set_resolver(&self, resolver: Arc<dyn Resolver>) {
         self.0.resolver.store(Arc::new(Some(resolver)));
+    }
+
+    /// Who calls other servers. Without, nobody knows what they would say.
+    pub fn set_neighbours(&self, neighbours: Arc<dyn Neighbours>) {
+        self.0.neighbours.store(Arc::new(Some(neighbours)));
+    }
+
+    fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
+        self.0.neighbours.load().as_ref().clone()
     }
 
     fn resolver(&self) -> Option<Arc<dyn Resolver>> {
@@ -225,6 +248,7 @@ acts! {
     Convert,
     ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptRename, ScriptHistory, ScriptRollback,
     CompiledShow,
+    QueueList, QueueShow, QueueRetry, QueueHold, QueueRelease, QueueRemove,
     Status, Check, Verify, Backup,
 }
 

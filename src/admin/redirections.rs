@@ -24,6 +24,11 @@ pub struct RedirectList {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RedirectShow {
+    pub address: Address,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RedirectPause {
     pub address: Address,
     /// Empty: all of it.
@@ -102,8 +107,23 @@ impl Act for RedirectList {
 
     async fn run(self, admin: &Admin, _: &Caller) -> Result<Vec<RedirectionView>, Refused> {
         let snapshot = admin.directory().snapshot().await?;
+        // What targets answer changes without the directory changing.
+        let states = admin.store().target_states().await?;
         let records = super::in_domain(&snapshot, self.domain.as_ref())?;
-        Ok(records.filter_map(views::redirection).collect())
+        Ok(records.filter_map(|record| views::redirection(record, states.get(&record.id))).collect())
+    }
+}
+
+impl Act for RedirectShow {
+    const NAME: &'static str = "redirect show";
+    type Answer = RedirectionView;
+
+    async fn run(self, admin: &Admin, _: &Caller) -> Result<RedirectionView, Refused> {
+        let snapshot = admin.directory().snapshot().await?;
+        let states = admin.store().target_states().await?;
+        let record = snapshot.address(&self.address);
+        let view = record.and_then(|record| views::redirection(record, states.get(&record.id)));
+        view.ok_or_else(|| AddressCause::NoRedirection(self.address).into())
     }
 }
 

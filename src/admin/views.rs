@@ -2,7 +2,7 @@
 
 use crate::directory::Snapshot;
 use crate::rules::{describe, format_from, format_until};
-use crate::store::{AccountRecord, AccountState, AddressRecord, DomainKind, DomainRecord};
+use crate::store::{AccountRecord, AccountState, AddressRecord, DomainKind, DomainRecord, TargetState};
 use crate::types::{Address, Domain, Received, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,10 @@ pub struct TargetView {
     /// In a row.
     pub refusals: u32,
     pub last_reply: Option<String>,
+    /// Messages that were not passed on, since they would not have arrived.
+    pub not_passed_on: u32,
+    /// Why the last of them was not.
+    pub not_passed_on_why: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,14 +177,18 @@ pub(super) fn alias(record: &AddressRecord) -> Option<AliasView> {
     })
 }
 
-pub(super) fn redirection(record: &AddressRecord) -> Option<RedirectionView> {
+/// `states`: fresher than the record's.
+pub(super) fn redirection(record: &AddressRecord, states: Option<&Vec<TargetState>>) -> Option<RedirectionView> {
     let redirection = record.switches.redirection.as_ref()?;
-    let states = record.target_states.iter().cloned().chain(std::iter::repeat_with(Default::default));
+    let states = states.unwrap_or(&record.target_states);
+    let states = states.iter().cloned().chain(std::iter::repeat_with(Default::default));
     let targets = redirection.targets.iter().zip(states).map(|(target, known)| TargetView {
         target: target.address.clone(),
         state: state(target.paused),
         refusals: known.refusals,
         last_reply: known.last_reply,
+        not_passed_on: known.stayed,
+        not_passed_on_why: known.stayed_why,
     });
     Some(RedirectionView {
         address: record.address.clone(),

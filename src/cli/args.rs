@@ -1,6 +1,6 @@
 //! What the command line understands. Help, completions and the man page come from here.
 
-use super::{account, alias, convert, domain, redirect, responder, script};
+use super::{account, alias, convert, domain, queue, redirect, responder, script};
 use crate::server::ConfigSource;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -81,6 +81,11 @@ pub(super) enum Command {
     /// of addresses: loops, dead ends, black holes, limits. Domains whose MX records lead elsewhere are a warning; without a
     /// network nothing is said of them.
     Check,
+    /// Mail on its way out
+    Queue {
+        #[command(subcommand)]
+        action: queue::Action,
+    },
     /// How the house stands: server, counts, and what somebody should look after
     Status,
     /// Domains: authoritative, split with another server, or aliases of each other

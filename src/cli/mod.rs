@@ -22,6 +22,7 @@ mod failure;
 mod manual;
 mod output;
 mod progress;
+mod queue;
 mod redirect;
 mod responder;
 mod restore;
@@ -88,6 +89,7 @@ async fn administer(command: Command, source: crate::server::ConfigSource, outpu
         Command::Responder { action } => responder::run(action, &mut desk, output).await,
         Command::Convert(convert) => convert::run(convert, &mut desk, output).await,
         Command::Script { action } => script::run(action, &mut desk, output).await,
+        Command::Queue { action } => queue::run(action, &mut desk, output).await,
         Command::Status => status::run(&mut desk, output).await,
         Command::Check => check::run(&mut desk, output).await,
         Command::Verify { file } => verify::run(file, &mut desk, output).await,

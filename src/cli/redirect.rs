@@ -4,7 +4,9 @@ use super::desk::Desk;
 use super::failure::Failure;
 use super::output::{Output, Page};
 use super::values;
-use crate::admin::{RedirectAdd, RedirectList, RedirectPause, RedirectRemove, RedirectResume, RedirectionView};
+use crate::admin::{
+    RedirectAdd, RedirectList, RedirectPause, RedirectRemove, RedirectResume, RedirectShow, RedirectionView, words,
+};
 use crate::types::{Address, Domain};
 use clap::Subcommand;
 
@@ -38,6 +40,12 @@ Examples:
         /// Only this domain
         #[arg(value_name = "DOMAIN", value_parser = values::domain)]
         domain: Option<Domain>,
+    },
+    /// Show one redirection, with how its targets have been answering
+    Show {
+        /// The address
+        #[arg(value_name = "ADDRESS", value_parser = values::address)]
+        address: Address,
     },
     /// Redirect nothing until it is resumed; a mailbox keeps its mail meanwhile
     Pause {
@@ -80,6 +88,10 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             let list = desk.look(RedirectList { domain }).await?;
             output.answer(&list, |page| table(page, &list))
         }
+        Action::Show { address } => {
+            let one = desk.look(RedirectShow { address }).await?;
+            output.answer(&one, |page| show(page, &one))
+        }
         Action::Pause { address, targets } => {
             let headline = format!("the redirection of {address} is paused");
             output.done(&desk.change(RedirectPause { address, targets }).await?, &headline)
@@ -116,9 +128,31 @@ fn table(page: &mut Page, list: &[RedirectionView]) {
         }
         for target in &one.targets {
             let state = if one.state == "active" { &target.state } else { &one.state };
-            let reply = target.last_reply.clone().unwrap_or_default();
+            let reply = target.last_reply.clone().or_else(|| target.not_passed_on_why.clone()).unwrap_or_default();
             rows.push([from.clone(), target.target.to_string(), mode.to_owned(), state.clone(), reply]);
         }
     }
-    page.table(["FROM", "TO", "COPY", "STATE", "LAST REFUSAL"], rows, "no redirections");
+    page.table(["FROM", "TO", "COPY", "STATE", "LAST TROUBLE"], rows, "no redirections");
+}
+
+fn show(page: &mut Page, one: &RedirectionView) {
+    let copy = match (one.is_virtual, one.keep) {
+        (true, _) => "none: the address has no mailbox",
+        (false, true) => "kept in the mailbox",
+        (false, false) => "none",
+    };
+    page.facts(&[("address", one.address.to_string()), ("state", one.state.clone()), ("copy", copy.to_owned())]);
+    for target in &one.targets {
+        page.line("");
+        let mut facts = vec![("to", target.target.to_string()), ("state", target.state.clone())];
+        if target.refusals > 0 {
+            facts.push(("refused", words::count(u64::from(target.refusals), "message in a row", "messages in a row")));
+        }
+        facts.extend(target.last_reply.iter().map(|reply| ("last reply", reply.clone())));
+        if target.not_passed_on > 0 {
+            facts.push(("stayed here", words::count(u64::from(target.not_passed_on), "message", "messages")));
+        }
+        facts.extend(target.not_passed_on_why.iter().map(|why| ("because", why.clone())));
+        page.facts(&facts);
+    }
 }

@@ -3,6 +3,7 @@
 use super::explain::Explanation;
 use super::mail::{Answers, Mail, Origin};
 use super::marks::Marks;
+use super::outward;
 use super::own_mail::{self, House};
 use super::plan::{DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
 use super::planned::{StoredMessage, body_of, with_return_path};
@@ -10,7 +11,7 @@ use crate::directory::Snapshot;
 use crate::filter::{Content, Filing as CopyFiling};
 use crate::store::{
     Answered, BodyChoice, Deposit, Duplicate, Filing, FilingPlace, LedgerEntry, NewBody, NewSend, SendDetails,
-    SendKind, StoreError,
+    SendKind, StoreError, TargetNews, TargetNote,
 };
 use crate::types::{AccountId, Address, Envelope, Flags, Notify, Recipient};
 use std::sync::Arc;
@@ -119,6 +120,7 @@ pub(super) fn prepare(
         }
         remember_duplicates(visit, &mut deposit);
     }
+    deposit.stayed = plan.visits.iter().flat_map(|visit| stayed(facts, visit)).collect();
     deposit.filings.extend(copies);
     own_mail.extend(bounce(plan, facts));
     own_mail.extend(success(plan, facts));
@@ -130,6 +132,31 @@ pub(super) fn prepare(
 
 fn own(kind: SendKind, visit: &Visit, to: Address, message: Vec<u8>, cause: String) -> OwnMail {
     OwnMail { kind, address: Some(visit.address.clone()), account: visit.account, to, message, cause }
+}
+
+/// Targets of the address's own redirection that don't get the message because it would not arrive or is spam: nobody should
+/// have to wonder where it went.
+fn stayed(facts: &Facts<'_>, visit: &Visit) -> Vec<TargetNote> {
+    let Some(Fate::NotForwarded(why)) = outward::refusal(facts.mail, facts.message) else { return Vec::new() };
+    let record = facts.snapshot.address(&visit.address);
+    let redirection = record.and_then(|record| record.switches.redirection.as_ref());
+    let active = redirection.filter(|redirection| !redirection.paused);
+    let targets = active.iter().flat_map(|active| &active.targets).filter(|target| !target.paused);
+    let gets_it = |target: &Address| {
+        visit.deeds.iter().any(|deed| match &deed.kind {
+            DeedKind::Send(outgoing) => outgoing.to == *target,
+            DeedKind::Follow { to, .. } | DeedKind::SentAlready { to } => to == target,
+            _ => false,
+        })
+    };
+    targets
+        .filter(|target| !gets_it(&target.address))
+        .map(|target| TargetNote {
+            address: visit.address.clone(),
+            target: target.address.clone(),
+            news: TargetNews::Stayed(why.to_string()),
+        })
+        .collect()
 }
 
 fn remember_duplicates(visit: &Visit, deposit: &mut Deposit) {

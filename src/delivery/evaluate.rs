@@ -82,6 +82,8 @@ pub(super) struct Evaluation<'w> {
     waiting: VecDeque<Waiting>,
     /// Marks of addresses that have sent this very message out before.
     passed: HashSet<String>,
+    /// Marks of addresses that have sent out the message which this one, from nobody, is a report about.
+    returned: HashSet<String>,
     /// Why it may not be passed on to anybody outside.
     stays: Option<Fate>,
 }
@@ -101,6 +103,7 @@ pub(super) fn evaluate(world: &World<'_>, mail: &Mail, message: &[u8], structure
         answered: HashSet::new(),
         waiting: VecDeque::new(),
         passed: world.marks.in_message(message),
+        returned: if mail.envelope.sender.is_none() { world.marks.in_body(message) } else { HashSet::new() },
         stays: outward::refusal(mail, message),
     };
     for (index, recipient) in mail.envelope.recipients.iter().enumerate() {
@@ -152,7 +155,7 @@ impl Evaluation<'_> {
 
     /// Whose redirection may not pass a message on, and who has a mailbox, keeps it there.
     fn keep_what_stays(&mut self, arrival: usize) {
-        if self.stays.is_none() {
+        if self.stays.is_none() && self.returned.is_empty() {
             return;
         }
         for visit in self.plan.reached_from(arrival) {
@@ -258,6 +261,11 @@ impl Evaluation<'_> {
         !self.passed.is_empty() && self.passed.contains(&self.world.marks.of(address))
     }
 
+    /// Whether the message is a bounce of what this address has sent out: those it was sent to must not get it.
+    fn is_returned(&self, address: &Address) -> bool {
+        !self.returned.is_empty() && self.returned.contains(&self.world.marks.of(address))
+    }
+
     /// Whether a visit is to an alias, whose mail is its owner's in every respect.
     fn is_mask(&self, visit: usize) -> bool {
         self.owner(&self.plan.visits[visit].address).is_some()
@@ -341,6 +349,10 @@ impl Evaluation<'_> {
         depth: usize,
     ) -> DeedKind {
         let to = &redirect.to;
+        if self.is_returned(&self.plan.visits[visit].address) {
+            let why = Fate::NotForwarded("It reports about mail that this address has passed on".into());
+            return DeedKind::Refused { to: to.clone(), why };
+        }
         let Visit { recipient, written, address, .. } = &self.plan.visits[visit];
         let recipient = *recipient;
         let asked = self.wishes(recipient);

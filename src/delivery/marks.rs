@@ -3,12 +3,15 @@
 //! `Delivered-To` does the same elsewhere and tells every target whose mail it reads; a mark is a keyed hash and tells
 //! nobody anything. Counting `Received` fields finds a loop only after dozens of rounds; this finds it in the second.
 
-use crate::message::{HeaderFields, LOOP_MARK_FIELD};
+use crate::message::{HeaderFields, LOOP_MARK_FIELD, body_offset};
 use crate::types::Address;
-use crate::types::limits::LOOP_MARKS_MAX;
+use crate::types::limits::{LOOP_MARKS_MAX, RETURN_OCTETS_MAX};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::HashSet;
+
+/// Hexadecimal digits.
+const MARK_OCTETS: usize = 20;
 
 pub(super) struct Marks {
     key: Vec<u8>,
@@ -23,12 +26,27 @@ impl Marks {
     pub(super) fn of(&self, address: &Address) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
         mac.update(address.to_string().as_bytes());
-        mac.finalize().into_bytes().iter().take(10).map(|octet| format!("{octet:02x}")).collect()
+        mac.finalize().into_bytes().iter().take(MARK_OCTETS / 2).map(|octet| format!("{octet:02x}")).collect()
     }
 
     /// The field that goes on top of what this address sends out.
     pub(super) fn field(&self, address: &Address) -> String {
         format!("{LOOP_MARK_FIELD}: {}\r\n", self.of(address))
+    }
+
+    /// In the message that a report returns. It is looked for as text: a report need not have the form of one.
+    pub(super) fn in_body(&self, message: &[u8]) -> HashSet<String> {
+        let searched = &message[body_offset(message)..];
+        let searched = &searched[..searched.len().min(RETURN_OCTETS_MAX)];
+        let field = format!("\n{LOOP_MARK_FIELD}: ");
+        memchr::memmem::find_iter(searched, field.as_bytes())
+            .take(LOOP_MARKS_MAX)
+            .map(|start| {
+                let value = &searched[start + field.len()..];
+                let octets = value.iter().take_while(|octet| octet.is_ascii_hexdigit()).take(MARK_OCTETS);
+                octets.map(|octet| char::from(*octet)).collect()
+            })
+            .collect()
     }
 
     pub(super) fn in_message(&self, message: &[u8]) -> HashSet<String> {
@@ -52,5 +70,8 @@ mod tests {
         assert!(marks.in_message(message.as_bytes()).contains(&marks.of(&jane)));
         assert!(!marks.in_message(message.as_bytes()).contains(&Marks::new(b"other".to_vec()).of(&jane)));
         assert!(!message.contains("jane"));
+        let bounce = format!("Subject: failure\r\n\r\nSorry.\r\n{message}");
+        assert!(marks.in_body(bounce.as_bytes()).contains(&marks.of(&jane)));
+        assert!(marks.in_message(bounce.as_bytes()).is_empty() && marks.in_body(message.as_bytes()).is_empty());
     }
 }

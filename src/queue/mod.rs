@@ -7,10 +7,12 @@
 //! | `outgoing`, `content`, `signer`, `srs`, `home` | what goes out, with which signatures and under which return path, and what comes back in |
 //! | `verdict`, `settle`, `report` | what an answer means, what is written down, what the sender is told |
 //! | `returns` | bounces of redirected mail, on their way back to the author |
+//! | `ask` | what another server would say to mail that nobody sends |
 //! | `desk` | what an administrator sees and does |
 //!
 //! What it will not do: speak SMTP, that is behind [`Transport`]; deliver to addresses here, that is behind [`House`].
 
+mod ask;
 mod attempt;
 mod content;
 mod desk;
@@ -31,6 +33,7 @@ mod transport;
 mod verdict;
 mod worker;
 
+pub use ask::ask;
 pub use desk::{QueueEntry, hold, list, release, remove, retry, retry_all, show};
 pub use house::{House, HouseFate, HouseMail};
 pub use returns::ReturnError;
@@ -49,8 +52,9 @@ use policies::Policies;
 use pool::Pool;
 use route::Router;
 use schedule::{Inbox, Scheduler};
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use tokio::sync::Semaphore;
 
 /// What the queue works with.
@@ -135,6 +139,7 @@ impl Queue {
         if released > 0 {
             tracing::warn!(released, "sends were under way when the server ended; they are tried again");
         }
+        tracing::info!("the queue begins");
         Scheduler::new(Arc::clone(&self.0)).run(stop).await;
         Ok(())
     }
@@ -144,9 +149,33 @@ impl Queue {
         self.0.inbox.wake();
     }
 
+    /// For those who should not keep it alive.
+    pub fn nudge(&self) -> Nudge {
+        Nudge(Arc::downgrade(&self.0.inbox))
+    }
+
     /// Reads and makes return paths of redirected mail.
     pub fn srs(&self) -> &Srs {
         &self.0.srs
+    }
+}
+
+/// An administrator's hand on the queue's shoulder. Does nothing once the queue is gone.
+#[derive(Clone)]
+pub struct Nudge(Weak<Inbox>);
+
+impl fmt::Debug for Nudge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Nudge")
+    }
+}
+
+impl Nudge {
+    /// Servers that did not let us in lately are tried all the same.
+    pub fn forgive(&self) {
+        if let Some(inbox) = self.0.upgrade() {
+            inbox.forgive();
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::report::indexed;
 use super::srs::{Srs, SrsError};
 use super::{Queue, Shared};
 use crate::message::{HeaderFields, Parsed, message_id};
-use crate::store::{LedgerEntry, NewSend, SendDetails, SendKind, Settlement, StoreError, TargetNote};
+use crate::store::{LedgerEntry, NewSend, SendDetails, SendKind, Settlement, StoreError, TargetNews, TargetNote};
 use crate::types::{Address, Notify};
 use std::fmt;
 
@@ -102,8 +102,8 @@ async fn targets(
     let mut targets = Vec::new();
     for complaint in complaints {
         for address in shared.store.redirections_to(return_path.domain(), &complaint.recipient).await? {
-            let (target, refusal) = (complaint.recipient.clone(), Some(complaint.reply.clone()));
-            targets.push(TargetNote { address, target, refusal });
+            let (target, news) = (complaint.recipient.clone(), TargetNews::Refused(complaint.reply.clone()));
+            targets.push(TargetNote { address, target, news });
         }
     }
     Ok(targets)

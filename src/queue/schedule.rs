@@ -33,6 +33,8 @@ struct News {
     destinations: VecDeque<Waiting>,
     /// There was no room for all of them, or somebody wants it looked at: the store knows.
     look: bool,
+    /// Setbacks count no longer.
+    forgive: bool,
 }
 
 impl Inbox {
@@ -59,6 +61,13 @@ impl Inbox {
 
     pub(super) fn wake(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).look = true;
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn forgive(&self) {
+        let mut news = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (news.look, news.forgive) = (true, true);
+        drop(news);
         self.arrived.notify_one();
     }
 
@@ -99,6 +108,10 @@ impl Hop {
             let until = now.plus_seconds(QUEUE_RELAY_DOWN_SECONDS);
             *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some((until, setback.clone()));
         }
+    }
+
+    fn forgive(&self) {
+        *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(super) fn down(&self, now: Timestamp) -> Option<Setback> {
@@ -184,6 +197,9 @@ impl Scheduler {
         let news = self.shared.inbox.take();
         if news.look {
             (self.look, self.cursor) = (true, None);
+        }
+        if news.forgive {
+            self.places.values().for_each(|place| place.hop.forgive());
         }
         let now = self.shared.store.clock().now();
         for Waiting { destination, due } in news.destinations {

@@ -4,7 +4,7 @@ use super::Shared;
 use super::report::{Case, Kind, is_time_to_tell, is_wanted, report};
 use super::transport::Answer;
 use super::verdict::Setback;
-use crate::store::{LedgerEntry, SendEnd, SendKind, SendRecord, Settlement, StoreError, TargetNote};
+use crate::store::{LedgerEntry, SendEnd, SendKind, SendRecord, Settlement, StoreError, TargetNews, TargetNote};
 use crate::types::{Address, Timestamp};
 use std::time::Duration;
 
@@ -145,13 +145,15 @@ fn target_note(send: &SendRecord, outcome: &Outcome, given_up: Option<&Setback>)
     if send.send.kind != SendKind::Redirection {
         return None;
     }
-    let refusal = match (outcome, given_up) {
-        (Outcome::Taken { .. }, _) => None,
+    let news = match (outcome, given_up) {
+        (Outcome::Taken { .. }, _) => TargetNews::Took,
         // Nobody there for days is a refusal, too.
-        (_, Some(setback)) if setback.is_about_recipient || setback.status.1 == 4 => Some(setback.to_string()),
+        (_, Some(setback)) if setback.is_about_recipient || setback.status.1 == 4 => {
+            TargetNews::Refused(setback.to_string())
+        }
         _ => return None,
     };
-    Some(TargetNote { address: send.send.address.clone()?, target: send.send.recipient.clone(), refusal })
+    Some(TargetNote { address: send.send.address.clone()?, target: send.send.recipient.clone(), news })
 }
 
 fn entry(

@@ -25,6 +25,9 @@ pub trait Session: Send {
     /// One message. There are as many fates as recipients, in their order.
     fn send<'a>(&'a mut self, mail: &'a mut Outgoing) -> Pending<'a, Sent>;
 
+    /// Whether mail from nobody would be taken for these, without sending any. As many fates, in their order.
+    fn ask<'a>(&'a mut self, recipients: &'a [Address]) -> Pending<'a, Vec<Fate>>;
+
     /// What protects the connection, for the ledger: `TLS1.3 with …`. `None`: nothing does.
     fn protection(&self) -> Option<String>;
 

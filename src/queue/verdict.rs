@@ -76,7 +76,12 @@ fn judge(failure: &Failure) -> (Status, &'static str) {
             let (status, words) = answered(failure.stage, answer.code);
             // RFC 2034 section 4: the server's own code says more, where its class is that of our verdict.
             let own = answer.enhanced.filter(|(class, ..)| *class == status.0);
-            (own.map_or(status, |(class, subject, detail)| Status(class, subject, detail)), words)
+            match own {
+                // RFC 3463 section 3.5: two servers that hand it to each other, mostly, and the second time it is noticed.
+                Some((5, 4, 6)) => (Status(5, 4, 6), "the message goes round in circles between servers"),
+                Some((class, subject, detail)) => (Status(class, subject, detail), words),
+                None => (status, words),
+            }
         }
         FailureCause::Unreachable(_) => (Status(4, 4, 1), "no connection to the server could be made"),
         FailureCause::Lost => (Status(4, 4, 2), "the server broke off the connection"),

@@ -1,5 +1,6 @@
 //! The services every way of running needs, opened in order: for `serve`, and for a command that finds no server running.
 
+use super::neighbours::Callers;
 use super::resolver::resolver;
 use crate::admin::{self, Admin};
 use crate::auth::{Auth, AuthFailure, AuthSettings, HashSettings};
@@ -82,7 +83,9 @@ impl House {
             // Most of what is done here needs no names.
             Err(error) => tracing::debug!(%error, "DNS can't be asked"),
         }
-        Ok(Self { config: Arc::new(config), metrics, store, directory, auth, delivery, admin })
+        let config = Arc::new(config);
+        admin.set_neighbours(Arc::new(Callers::new(Arc::clone(&config), Arc::clone(store.clock()))));
+        Ok(Self { config, metrics, store, directory, auth, delivery, admin })
     }
 
     /// What can change while running does.

@@ -9,6 +9,7 @@ mod house;
 mod imap;
 mod listeners;
 mod managesieve;
+mod neighbours;
 mod preflight;
 mod queue;
 mod resolver;

@@ -114,7 +114,7 @@ fn with_tls(outbound: &Outbound, smarthost: Smarthost) -> Smarthost {
 }
 
 /// `None`: what suits the port and the login.
-fn demand(tls: OutboundTls) -> Option<TlsDemand> {
+pub(super) fn demand(tls: OutboundTls) -> Option<TlsDemand> {
     match tls {
         OutboundTls::Auto => None,
         OutboundTls::IfOffered => Some(TlsDemand::IfOffered),

@@ -144,13 +144,14 @@ impl Server {
         let (admin, metrics) = (house.admin.clone(), house.metrics.clone());
         tasks.spawn(control::serve_control(socket, admin, metrics, grace, shutdown.clone()));
         tasks.spawn(upkeep::run(house.clone(), shutdown.clone()));
+        let nudge = queue.nudge();
         tasks.spawn(queue::run(queue, grace, shutdown.clone()));
 
         for (service, address) in &listening {
             tracing::info!(service, address, "listening");
         }
         let told = listening.iter().map(|(name, address)| ((*name).to_owned(), address.clone())).collect();
-        house.admin.set_running(Running { since: house.store.clock().now(), listening: told });
+        house.admin.set_running(Running { since: house.store.clock().now(), listening: told, queue: nudge });
         Ok(Self { house, listening, failed, unserved, smtp: stage.smtp, tls, tasks, shutdown })
     }
 

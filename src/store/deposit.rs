@@ -5,7 +5,8 @@ use super::mailboxes::{self, Count, MailboxRecord, NewMailbox, Overflow};
 use super::pages::{ENTRIES_PER_PAGE, ENTRY_OCTETS, Entry};
 use super::tx::Tx;
 use super::{
-    Answered, Duplicate, LedgerEntry, NewSend, Store, StoreError, Thing, Touched, expunge, ledger, memory, sends,
+    Answered, Duplicate, LedgerEntry, NewSend, Store, StoreError, TargetNote, Thing, Touched, expunge, ledger, memory,
+    sends, turns,
 };
 use crate::types::{
     AccountId, Address, BodyId, Flags, MailboxId, MailboxName, ModSeq, SendId, SpecialUse, ThreadId, Timestamp, Uid,
@@ -25,6 +26,8 @@ pub struct Deposit {
     pub duplicates: Vec<Duplicate>,
     /// Whom an account wrote to.
     pub correspondents: Vec<(AccountId, Address)>,
+    /// Redirections that did not pass it on, and why.
+    pub stayed: Vec<TargetNote>,
     pub ledger: Vec<LedgerEntry>,
 }
 
@@ -143,6 +146,9 @@ fn put(tx: &mut Tx<'_>, deposit: &Deposit, now: Timestamp) -> Result<Deposited, 
     // One account has brought the message, so its correspondents stand together.
     if let Some((account, _)) = deposit.correspondents.last() {
         memory::forget_correspondents(tx, *account)?;
+    }
+    for note in &deposit.stayed {
+        turns::note_target(tx, note)?;
     }
     for entry in &deposit.ledger {
         ledger::insert(tx, entry, now)?;

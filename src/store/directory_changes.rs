@@ -405,22 +405,32 @@ fn put_address(
 
 /// Targets that stay keep what is known of them: how often their server refused, and its last words.
 fn put_targets(tx: &mut Tx<'_>, id: AddressId, switches: &Switches) -> Result<(), StoreError> {
-    let known =
-        tx.rows("SELECT target, refusals, last_reply FROM target WHERE address_id = ?1", &[id.into()], |row| {
-            Ok((row.text(0)?.to_owned(), row.int(1)?, row.opt_text(2)?.map(str::to_owned)))
-        })?;
+    let known = tx.rows(
+        "SELECT address_id, target, paused, refusals, last_reply, stayed, stayed_why FROM target WHERE address_id = ?1",
+        &[id.into()],
+        super::directory_reads::target_of,
+    )?;
     tx.execute("DELETE FROM target WHERE address_id = ?1", &[id.into()])?;
     let targets = switches.redirection.iter().flat_map(|redirection| &redirection.targets);
     for (position, target) in (0_i64..).zip(targets) {
         let address = target.address.to_string();
-        let before = known.iter().find(|(text, ..)| *text == address);
+        let before = known.iter().find(|(known, _)| known.address == target.address);
         // Resuming a target gives it a fresh start.
-        let refusals = before.filter(|_| target.paused).map_or(0, |(_, refusals, _)| *refusals);
-        let reply = before.and_then(|(_, _, reply)| reply.as_ref());
+        let is_resumed = before.is_some_and(|(known, _)| known.paused && !target.paused);
+        let state = before.map(|(_, state)| state.clone()).unwrap_or_default();
         tx.execute(
-            "INSERT INTO target (address_id, position, target, paused, refusals, last_reply)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            &[id.into(), position.into(), (&address).into(), target.paused.into(), refusals.into(), reply.into()],
+            "INSERT INTO target (address_id, position, target, paused, refusals, last_reply, stayed, stayed_why)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            &[
+                id.into(),
+                position.into(),
+                (&address).into(),
+                target.paused.into(),
+                (if is_resumed { 0 } else { state.refusals }).into(),
+                state.last_reply.as_ref().into(),
+                state.stayed.into(),
+                state.stayed_why.as_ref().into(),
+            ],
         )?;
     }
     Ok(())

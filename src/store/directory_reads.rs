@@ -72,6 +72,9 @@ pub struct AccountRecord {
 pub struct TargetState {
     pub refusals: u32,
     pub last_reply: Option<String>,
+    /// How many messages were not passed on to it because they would not arrive there, and why the last one was not.
+    pub stayed: u32,
+    pub stayed_why: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +176,8 @@ fn whole_directory(tx: &mut Tx<'_>) -> Result<Directory, StoreError> {
     )?;
     let mut targets: HashMap<i64, Vec<(Target, TargetState)>> = HashMap::new();
     tx.each(
-        "SELECT address_id, target, paused, refusals, last_reply FROM target ORDER BY address_id, position",
+        "SELECT address_id, target, paused, refusals, last_reply, stayed, stayed_why FROM target
+         ORDER BY address_id, position",
         &[],
         |row| {
             targets.entry(row.int(0)?).or_default().push(target_of(row)?);
@@ -214,7 +218,7 @@ pub(super) fn domain_by_name(tx: &mut Tx<'_>, name: &Domain) -> Result<Option<Do
 
 pub(super) fn address_record(tx: &mut Tx<'_>, address: &Address) -> Result<Option<AddressRecord>, StoreError> {
     let targets = tx.rows(
-        "SELECT t.address_id, t.target, t.paused, t.refusals, t.last_reply
+        "SELECT t.address_id, t.target, t.paused, t.refusals, t.last_reply, t.stayed, t.stayed_why
          FROM target t JOIN address a ON a.address_id = t.address_id JOIN domain d ON d.domain_id = a.domain_id
          WHERE d.name = ?1 AND a.local_part = ?2 ORDER BY t.position",
         &[address.domain().as_str().into(), address.local().into()],
@@ -290,10 +294,15 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreErr
     serde_json::to_string(value).map_err(|error| StoreError::Io(format!("JSON: {error}")))
 }
 
-fn target_of(row: &dyn Row) -> Result<(Target, TargetState), StoreError> {
+pub(super) fn target_of(row: &dyn Row) -> Result<(Target, TargetState), StoreError> {
     Ok((
         Target { address: row.parsed(1)?, paused: row.flag(2)? },
-        TargetState { refusals: row.small(3)?, last_reply: row.opt_text(4)?.map(str::to_owned) },
+        TargetState {
+            refusals: row.small(3)?,
+            last_reply: row.opt_text(4)?.map(str::to_owned),
+            stayed: row.small(5)?,
+            stayed_why: row.opt_text(6)?.map(str::to_owned),
+        },
     ))
 }
 

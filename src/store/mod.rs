@@ -86,7 +86,7 @@ pub use reading::{BodyRow, Detail};
 pub use scripts::{CompiledRecord, ScriptNamed, ScriptOwner, ScriptRecord, ScriptText, VersionRecord, VersionSource};
 pub use sends::{NewSend, SendDetails, SendKind, SendRecord, SendState, SendTrouble, TroubledDestination, Waiting};
 pub use threads::Unthreaded;
-pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNote, Turn};
+pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNews, TargetNote, Turn};
 pub use verify::{Finding, verify_file};
 
 use crate::types::Clock;

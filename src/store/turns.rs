@@ -2,11 +2,14 @@
 //! however many wait.
 
 use super::bodies::{self, NewBody};
+use super::directory_reads::target_of;
 use super::sends::{NewSend, SendRecord, Waiting, record_of, select_send, waits};
 use super::tx::Tx;
-use super::{LedgerEntry, Store, StoreError, Thing, ledger, sends};
+use super::{LedgerEntry, Store, StoreError, TargetState, Thing, ledger, sends};
 use crate::types::limits::QUEUE_ORIGINS_PER_TURN_MAX;
-use crate::types::{Address, Domain, SendId, Timestamp};
+use crate::types::{Address, AddressId, Domain, SendId, Timestamp};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 /// What one worker wants to deliver next.
 #[derive(Clone, Debug)]
@@ -46,8 +49,17 @@ pub struct TargetNote {
     /// The redirection.
     pub address: Address,
     pub target: Address,
-    /// `None`: it took one.
-    pub refusal: Option<String>,
+    pub news: TargetNews,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetNews {
+    /// It took one.
+    Took,
+    /// With its reply.
+    Refused(String),
+    /// It was not asked, since it would not have taken it or nobody would have got it. With the reason.
+    Stayed(String),
 }
 
 /// A redirection with a target that refuses, and how often in a row.
@@ -144,6 +156,24 @@ impl Store {
                 waits(tx, waiting.clone())?;
             }
             Ok(active.len() as u64)
+        })
+        .await
+    }
+
+    /// How all targets of redirections have been answering, by the redirection's address, in the redirection's order.
+    pub async fn target_states(&self) -> Result<HashMap<AddressId, Vec<TargetState>>, StoreError> {
+        self.read(|tx| {
+            let mut states: HashMap<AddressId, Vec<TargetState>> = HashMap::new();
+            tx.each(
+                "SELECT address_id, target, paused, refusals, last_reply, stayed, stayed_why FROM target
+                 ORDER BY address_id, position",
+                &[],
+                |row| {
+                    states.entry(AddressId(row.int(0)?)).or_default().push(target_of(row)?.1);
+                    Ok(ControlFlow::Continue(()))
+                },
+            )?;
+            Ok(states)
         })
         .await
     }
@@ -321,7 +351,7 @@ fn settle(tx: &mut Tx<'_>, settlement: &Settlement, now: Timestamp) -> Result<Ve
 }
 
 /// A redirection or target that is gone in the meantime has nothing to be counted on.
-fn note_target(tx: &mut Tx<'_>, note: &TargetNote) -> Result<Option<Refusing>, StoreError> {
+pub(super) fn note_target(tx: &mut Tx<'_>, note: &TargetNote) -> Result<Option<Refusing>, StoreError> {
     let (address, target) = (&note.address, note.target.to_string());
     let place = [address.domain().as_str().into(), address.local().into(), (&target).into()];
     let row = tx.row(
@@ -333,15 +363,25 @@ fn note_target(tx: &mut Tx<'_>, note: &TargetNote) -> Result<Option<Refusing>, S
     )?;
     let Some((id, position, before)) = row else { return Ok(None) };
     let key = [id.into(), position.into()];
-    let Some(reply) = &note.refusal else {
-        // Most of the time there is nothing to forget, and nothing needs to be written.
-        if before > 0 {
-            tx.execute(
-                "UPDATE target SET refusals = 0, last_reply = NULL WHERE address_id = ?1 AND position = ?2",
-                &key,
-            )?;
+    let reply = match &note.news {
+        TargetNews::Refused(reply) => reply,
+        TargetNews::Took => {
+            // Most of the time there is nothing to forget, and nothing needs to be written.
+            if before > 0 {
+                tx.execute(
+                    "UPDATE target SET refusals = 0, last_reply = NULL WHERE address_id = ?1 AND position = ?2",
+                    &key,
+                )?;
+            }
+            return Ok(None);
         }
-        return Ok(None);
+        TargetNews::Stayed(why) => {
+            tx.execute(
+                "UPDATE target SET stayed = stayed + 1, stayed_why = ?3 WHERE address_id = ?1 AND position = ?2",
+                &[id.into(), position.into(), why.into()],
+            )?;
+            return Ok(None);
+        }
     };
     let refusals = before.saturating_add(1);
     tx.execute(

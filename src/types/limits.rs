@@ -406,6 +406,8 @@ pub const QUEUE_IDLE_CONNECTIONS_MAX: usize = 100;
 pub const MX_HOSTS_MAX: usize = 20;
 pub const MX_ADDRESSES_PER_HOST_MAX: usize = 6;
 pub const MX_ADDRESSES_TRIED_MAX: usize = 10;
+/// How long an administrator waits for what the other server of a split domain says.
+pub const NEIGHBOUR_SECONDS: u64 = 10;
 /// Octets of a bounce that comes back for the author of redirected mail; it is whole in memory for a moment.
 pub const RETURN_OCTETS_MAX: usize = 10 * 1024 * 1024;
 /// Octets of a message that are returned with a report about it; of a larger one only the header is.

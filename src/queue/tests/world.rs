@@ -326,6 +326,11 @@ impl Session for FakeSession {
         Box::pin(self.take(mail))
     }
 
+    fn ask<'a>(&'a mut self, recipients: &'a [Address]) -> Pending<'a, Vec<Fate>> {
+        let fates = recipients.iter().map(|recipient| self.fate(recipient, &mut 0)).collect();
+        Box::pin(std::future::ready(fates))
+    }
+
     fn protection(&self) -> Option<String> {
         None
     }

@@ -7,9 +7,9 @@ use crate::auth::{ChannelBinding, Security};
 use crate::message::to_crlf;
 use crate::net::{Connection, NetError, TlsClient, Transfer};
 use crate::queue::{self, ContentError, Failure, FailureCause, Fate, Outgoing, Peer, Pending, Sent, Stage, TlsDemand};
-use crate::smtp::proto::{DataEncoder, Reply, ReplyParser};
+use crate::smtp::proto::{DataEncoder, ForwardPath, Mail, Rcpt, Reply, ReplyParser};
 use crate::types::limits::{SMTP_CLIENT_LAST_WORDS_SECONDS, SMTP_CLIENT_LINE_OCTETS_MAX};
-use crate::types::{BodyKind, Domain};
+use crate::types::{Address, BodyKind, Domain};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -138,6 +138,26 @@ impl Drive {
         }
     }
 
+    /// RFC 5321 section 4.1.1.5: a transaction that ends before its message leaves nothing behind. From nobody, as reports come.
+    async fn ask(&mut self, recipients: &[Address]) -> Vec<Fate> {
+        let rcpt = |address: &Address| Rcpt {
+            path: ForwardPath::Mailbox(address.clone()),
+            written_in_utf8: address.needs_utf8(),
+            notify: None,
+            original: None,
+        };
+        let asked = recipients.iter().map(rcpt).collect();
+        let mut step = self.session.begin(Mail::default(), asked, Framing::Nothing, 0, self.connection.queue_mut());
+        loop {
+            step = match step {
+                Step::Done(sent) => return sent.fates,
+                Step::Failed(failure) => return vec![Fate::Failed(failure); recipients.len()],
+                Step::Ready | Step::StartTls | Step::Content(_) => self.session.broken(FailureCause::Lost),
+                other => self.take(other).await,
+            };
+        }
+    }
+
     /// What a server that hung up, or talks without having been asked, has left on the connection.
     async fn is_stale(&mut self) -> bool {
         if !self.connection.buffered().is_empty() {
@@ -233,6 +253,10 @@ impl Drive {
 impl queue::Session for Drive {
     fn send<'a>(&'a mut self, mail: &'a mut Outgoing) -> Pending<'a, Sent> {
         Box::pin(self.transact(mail))
+    }
+
+    fn ask<'a>(&'a mut self, recipients: &'a [Address]) -> Pending<'a, Vec<Fate>> {
+        Box::pin(self.ask(recipients))
     }
 
     fn protection(&self) -> Option<String> {

@@ -194,6 +194,7 @@ impl Exchange {
                 write(out, &Command::Bdat(Chunk { octets: self.octets, last: true }));
                 Progress::Content(Sending::Octets)
             }
+            Framing::Nothing => self.over(),
         }
     }
 
@@ -234,6 +235,9 @@ impl Exchange {
     fn rcpt_answered(&mut self, index: usize, reply: &Reply) {
         match &self.mail {
             MailState::Refused(failure) => self.fates[index] = Some(Fate::Failed(failure.clone())),
+            _ if reply.is_positive() && self.framing == Framing::Nothing => {
+                self.fates[index] = Some(Fate::Taken { answer: answer(reply), reports: self.reports });
+            }
             _ if reply.is_positive() => self.accepted[index] = true,
             _ => self.fates[index] = Some(Fate::Failed(refusal(Stage::Rcpt, reply))),
         }

@@ -14,6 +14,8 @@ pub(super) enum Framing {
     InlineChunk,
     /// One BDAT, once the server has taken a recipient.
     Chunk,
+    /// None: whether the recipients would be taken is all there is to know.
+    Nothing,
 }
 
 /// Whether the message must become another one first.

@@ -7,7 +7,7 @@ use crate::store::{
     AclChange, Annotated, Answered, Audience, BodyChoice, Deposit, DirectoryChange, DkimAlgorithm, DkimKey,
     DkimKeyState, Duplicate, FlagChange, FlagVerb, Grant, Grantee, LedgerEntry, NewAnnotation, NewMailbox, NewSend,
     ParkReason, PutOff, ScriptOwner, SendDetails, SendEnd, SendKind, SendState, Settlement, Store, StoreError,
-    TargetNote, TransportPolicy, Turn, Unthreaded, VersionSource,
+    TargetNews, TargetNote, TransportPolicy, Turn, Unthreaded, VersionSource,
 };
 use crate::types::limits::BODY_CHUNK_OCTETS;
 use crate::types::{AccountId, FixedClock, Flags, MailboxId, MailboxName, SendId, ThreadId, Uid, UidSet};
@@ -57,7 +57,7 @@ fn settlement(scene: Scene) -> Settlement {
     let note = TargetNote {
         address: address("john@example.test"),
         target: address("a@one.example"),
-        refusal: Some("550 no".to_owned()),
+        news: TargetNews::Refused("550 no".to_owned()),
     };
     Settlement {
         ends: vec![(scene.send, SendEnd::Gone)],

@@ -3,7 +3,7 @@
 use super::world::{NOW, World, address, block_on, body, put_mailbox};
 use crate::store::{
     BodyChoice, Deposit, DirectoryChange, LedgerEntry, LedgerFilter, NewSend, PutOff, Refusing, SendDetails, SendEnd,
-    SendKind, SendState, Settlement, StoreError, Taken, TargetNote, Thing, TransportPolicy, Turn, Waiting,
+    SendKind, SendState, Settlement, StoreError, Taken, TargetNews, TargetNote, Thing, TransportPolicy, Turn, Waiting,
 };
 use crate::types::{RedirectionSwitch, SendId, Switches, Target, Timestamp};
 use std::sync::{Arc, Mutex};
@@ -292,7 +292,7 @@ fn refusals_are_counted_on_the_redirection() {
             targets: vec![TargetNote {
                 address: address("jane@example.test"),
                 target: address(target),
-                refusal: refusal.map(str::to_owned),
+                news: refusal.map_or(TargetNews::Took, |reply| TargetNews::Refused(reply.to_owned())),
             }],
             ..Settlement::default()
         };

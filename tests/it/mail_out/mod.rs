@@ -1,4 +1,9 @@
 //! Mail on its way out of a whole server, to servers on loopback that do as they are told.
 
 mod first;
+mod forwarding;
+mod kills;
 mod odd;
+mod postfix;
+mod queue;
+mod split;

@@ -51,7 +51,8 @@ fn configuration(directory: &Path, services: &[&str], extra: &str) -> String {
     let sections = [
         ("[auth]", "argon2_memory_kib = 8192\nargon2_iterations = 1\nscram_iterations = 4096\n"),
         ("[mx]", "authenticate = false\n"),
-        // Nothing listens there, so what is for others waits.
+        // Nothing listens there: names are not known, and what is for others waits.
+        ("[dns]", "servers = [\"127.0.0.1:9\"]\ntimeout_seconds = 1\nattempts = 1\n"),
         ("[outbound]", "connect_to = \"127.0.0.1:9\"\n"),
         ("[limits]", "shutdown_seconds = 1\n"),
     ];
