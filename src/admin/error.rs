@@ -45,6 +45,11 @@ pub enum Cause {
     },
     UnknownAct(String),
     BadRequest(String),
+    /// To explain; longer ones are not delivered either.
+    MessageTooLong {
+        octets: u64,
+        max: u64,
+    },
     TaskDied,
     /// The machine could not make a DKIM key.
     KeyNotMade(String),
@@ -171,7 +176,7 @@ impl Cause {
             Self::QuotaBelowUse { .. } => "quota",
             Self::Credential(_) => "credential",
             Self::NoBackup { .. } => "no-backup",
-            Self::UnknownAct(_) | Self::BadRequest(_) => "bad-request",
+            Self::UnknownAct(_) | Self::BadRequest(_) | Self::MessageTooLong { .. } => "bad-request",
             Self::TaskDied | Self::KeyNotMade(_) => "internal",
             Self::Store(error) => store_code(error),
         }
@@ -280,6 +285,9 @@ impl fmt::Display for Cause {
             Self::NoBackup { file, why } => write!(formatter, "{} is no backup to use: {why}", file.display()),
             Self::UnknownAct(name) => {
                 write!(formatter, "the server knows no command {name:?}: is it of another version?")
+            }
+            Self::MessageTooLong { octets, max } => {
+                write!(formatter, "the message has {octets} bytes, and no message may have more than {max}")
             }
             Self::BadRequest(why) => write!(formatter, "the request can't be read: {why}"),
             Self::KeyNotMade(why) => formatter.write_str(why),

@@ -16,6 +16,7 @@
 //! | `neighbour` | what a split domain's other server says |
 //! | `convert` | mailbox to redirection or alias, and back |
 //! | `scripts` | Sieve scripts of people, domains and the server; what switches were compiled to |
+//! | `explain` | what will happen to a mail |
 //! | `shown` | what a person sees of all scripts that treat his mail |
 //! | `queue` | mail on its way out: list, show, retry, hold, release, remove |
 //! | `keep` | verify, backup, status, check |
@@ -32,6 +33,7 @@ mod dkim;
 mod domains;
 mod draft;
 mod error;
+mod explain;
 mod keep;
 mod neighbour;
 mod queue;
@@ -58,6 +60,7 @@ pub use convert::{Convert, ConvertTo};
 pub use dkim::{DomainRotateKeys, KeyView, KeysRotated, RotateWhen};
 pub use domains::{CatchAll, DomainAdd, DomainList, DomainRemove, DomainSet, DomainShow, Hosting};
 pub use error::{Cause, Consequence, Problem, Refused, Side, Told};
+pub use explain::{Explain, Explained, Octets};
 pub use keep::{
     Backup, BackupDone, Check, Checked, ListeningView, RunningView, Status, StatusView, Verified, Verify,
     restore_backup, verify_backup,
@@ -83,6 +86,7 @@ pub use views::{
 };
 
 use crate::auth::Auth;
+use crate::delivery::Delivery;
 use crate::directory::{Directory, Snapshot};
 use crate::dns::Resolver;
 use crate::queue::Nudge;
@@ -114,6 +118,7 @@ struct Inner {
     store: Store,
     directory: Directory,
     auth: Auth,
+    delivery: Delivery,
     settings: ArcSwap<Settings>,
     running: ArcSwap<Option<Running>>,
     resolver: ArcSwap<Option<Arc<dyn Resolver>>>,
@@ -131,10 +136,10 @@ pub struct Running {
 }
 
 impl Admin {
-    pub fn new(store: Store, directory: Directory, auth: Auth, settings: Settings) -> Self {
+    pub fn new(store: Store, directory: Directory, auth: Auth, delivery: Delivery, settings: Settings) -> Self {
         let (settings, running) = (ArcSwap::from_pointee(settings), ArcSwap::from_pointee(None));
         let (resolver, neighbours) = (ArcSwap::from_pointee(None), ArcSwap::from_pointee(None));
-        Self(Arc::new(Inner { store, directory, auth, settings, running, resolver, neighbours }))
+        Self(Arc::new(Inner { store, directory, auth, delivery, settings, running, resolver, neighbours }))
     }
 
     /// From a reloaded configuration.
@@ -171,6 +176,10 @@ impl Admin {
 
     fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    fn delivery(&self) -> &Delivery {
+        &self.0.delivery
     }
 
     fn auth(&self) -> &Auth {
@@ -249,6 +258,7 @@ acts! {
     ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptRename, ScriptHistory, ScriptRollback,
     CompiledShow,
     QueueList, QueueShow, QueueRetry, QueueHold, QueueRelease, QueueRemove,
+    Explain,
     Status, Check, Verify, Backup,
 }
 

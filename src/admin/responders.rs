@@ -126,7 +126,7 @@ impl ResponderSet {
     }
 }
 
-fn machine_zone() -> ZoneName {
+pub(super) fn machine_zone() -> ZoneName {
     let zone = jiff::tz::TimeZone::system();
     zone.iana_name().and_then(|name| ZoneName::parse(name).ok()).unwrap_or_else(ZoneName::utc)
 }

@@ -1,5 +1,7 @@
 //! The acts over a real store, each test ending with its check.
 
+mod explaining;
+
 use super::*;
 use crate::auth::{AuthSettings, HashSettings};
 use crate::rules::Limits;
@@ -76,7 +78,10 @@ impl House {
             script_octets_max: 1000,
             hostname: domain("mail.example.test"),
         };
-        let admin = Admin::new(store.clone(), Directory::new(store, Limits::default()), auth, settings);
+        let directory_of = Directory::new(store.clone(), Limits::default());
+        let delivery =
+            Delivery::open(store.clone(), directory_of.clone(), settings.hostname.clone(), 432_000).await.unwrap();
+        let admin = Admin::new(store, directory_of, auth, delivery, settings);
         let caller = Caller { author: "root".to_owned(), origin: "local".to_owned(), progress: Progress::default() };
         Self { _directory: directory, clock, admin, caller }
     }

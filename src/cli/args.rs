@@ -1,6 +1,6 @@
 //! What the command line understands. Help, completions and the man page come from here.
 
-use super::{account, alias, convert, domain, queue, redirect, responder, script};
+use super::{account, alias, convert, domain, explain, queue, redirect, responder, script};
 use crate::server::ConfigSource;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -120,6 +120,17 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: script::Action,
     },
+    /// What will happen to a mail: each filing, send, answer and refusal, with the rule and line that causes it
+    ///
+    /// For any sender, recipient, time and message, through the same code that delivers; changes nothing. Without --message
+    /// a plain sample is taken. DNS is not asked: SPF, DKIM and DMARC are taken as passed, and spam is what the message's
+    /// header X-Spam-Status says it is.
+    #[command(after_long_help = "\
+Examples:
+  posthouse explain info@example.org
+  posthouse explain jane@example.org --from list-request@example.com --at 2026-12-24T09:00 --zone Europe/Paris
+  posthouse explain jane+orders@example.org --message order.eml --json")]
+    Explain(explain::Arguments),
     /// Copy the whole store into one file, while it works
     ///
     /// The file is complete and consistent when it appears under its name. `posthouse verify FILE` checks it, `posthouse

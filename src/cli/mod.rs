@@ -18,6 +18,7 @@ mod convert;
 mod demo;
 mod desk;
 mod domain;
+mod explain;
 mod failure;
 mod manual;
 mod output;
@@ -90,6 +91,7 @@ async fn administer(command: Command, source: crate::server::ConfigSource, outpu
         Command::Convert(convert) => convert::run(convert, &mut desk, output).await,
         Command::Script { action } => script::run(action, &mut desk, output).await,
         Command::Queue { action } => queue::run(action, &mut desk, output).await,
+        Command::Explain(arguments) => explain::run(arguments, &mut desk, output).await,
         Command::Status => status::run(&mut desk, output).await,
         Command::Check => check::run(&mut desk, output).await,
         Command::Verify { file } => verify::run(file, &mut desk, output).await,

@@ -73,6 +73,14 @@ pub(super) fn password_from_stdin() -> Result<NewPassword, Failure> {
 
 /// A text file, or standard input for `-`.
 pub(super) fn text_of(path: &Path, octets_max: u64) -> Result<String, Failure> {
+    String::from_utf8(octets_of(path, octets_max)?).map_err(|_| {
+        let message = format!("{}: it is no text in UTF-8", path.display());
+        Failure::refused("file", message, Some("save it as UTF-8 and try again"))
+    })
+}
+
+/// A file, or standard input for `-`.
+pub(super) fn octets_of(path: &Path, octets_max: u64) -> Result<Vec<u8>, Failure> {
     let mut octets = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(octets_max + 1).read_to_end(&mut octets)
@@ -84,10 +92,7 @@ pub(super) fn text_of(path: &Path, octets_max: u64) -> Result<String, Failure> {
         let message = format!("{}: it is longer than {octets_max} octets", path.display());
         return Err(Failure::refused("file", message, None));
     }
-    String::from_utf8(octets).map_err(|_| {
-        let message = format!("{}: it is no text in UTF-8", path.display());
-        Failure::refused("file", message, Some("save it as UTF-8 and try again"))
-    })
+    Ok(octets)
 }
 
 #[cfg(test)]

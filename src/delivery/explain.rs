@@ -119,6 +119,13 @@ impl Explanation {
 
     /// For people, a line each.
     pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.path_lines();
+        lines.extend(self.verdict_lines());
+        lines
+    }
+
+    /// Address by address, what its rules do.
+    pub fn path_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for stop in &self.path {
             lines.push(heading(stop));
@@ -129,6 +136,12 @@ impl Explanation {
             }
             lines.extend(stop.errors.iter().map(|error| format!("  script error: {error}")));
         }
+        lines
+    }
+
+    /// What is said to whoever brings it.
+    pub fn verdict_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         for recipient in &self.recipients {
             let why = recipient.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             lines.push(format!("{} is {}{why}", recipient.address, recipient.outcome));

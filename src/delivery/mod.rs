@@ -24,10 +24,12 @@ mod running;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use explain::{ActionLine, Because, Explanation, RecipientOutcome, Report, Stop, SuppressedLine};
 pub use mail::{Answers, Mail, Origin};
 pub use plan::{Deed, DeedKind, Fate, Kept, Outgoing, OutgoingKind, Plan, Visit};
+pub use trial::{Trial, TrialSender, Tried};
 
 use crate::directory::{Directory, Snapshot};
 use crate::message::{self, Structure};

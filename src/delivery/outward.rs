@@ -26,6 +26,12 @@ fn in_message(message: &[u8]) -> Option<Fate> {
     (servers >= RECEIVED_HEADERS_OUTWARD_MAX).then_some(Fate::Loop)
 }
 
+/// What was judged when it came, in the header's words.
+pub(super) fn spam_status(message: &[u8]) -> Option<String> {
+    let field = HeaderFields::first(message, "X-Spam-Status")?;
+    Some(String::from_utf8_lossy(&field.unfolded()).trim().to_owned())
+}
+
 /// As the section "before" reads it.
 fn is_yes(value: &[u8]) -> bool {
     value.trim_ascii_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"yes"))

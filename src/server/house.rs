@@ -77,7 +77,8 @@ impl House {
         let delivery = Delivery::open(store.clone(), directory.clone(), config.host(), lifetime_seconds)
             .await
             .map_err(OpenError::Store)?;
-        let admin = Admin::new(store.clone(), directory.clone(), auth.clone(), admin_settings(&config));
+        let admin =
+            Admin::new(store.clone(), directory.clone(), auth.clone(), delivery.clone(), admin_settings(&config));
         match resolver(&config) {
             Ok(resolver) => admin.set_resolver(Arc::new(resolver)),
             // Most of what is done here needs no names.

@@ -282,8 +282,8 @@ pub const ROOM_REMEMBERED_SECONDS: i64 = 5;
 pub const ROOMS_REMEMBERED_MAX: usize = 65_536;
 /// A message larger than this is stored ahead of the transaction that files it.
 pub const BODY_AHEAD_OCTETS: usize = 1024 * 1024;
-/// Octets of one request on the control socket: the largest script, in JSON where every octet is escaped, with room.
-pub const CONTROL_REQUEST_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// Octets of one request on the control socket: the largest message, in base64, with room.
+pub const CONTROL_REQUEST_OCTETS_MAX: usize = 80 * 1024 * 1024;
 /// Octets of one answer: a list of a hundred thousand accounts fits.
 pub const CONTROL_ANSWER_OCTETS_MAX: usize = 512 * 1024 * 1024;
 /// Connections to the control socket at a time.

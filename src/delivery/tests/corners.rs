@@ -220,7 +220,11 @@ fn spam_and_what_may_not_be_forwarded_stays() {
         };
         for to in ["caught@example.test", "team@example.test"] {
             let fates = house.deliver_mail(refused(to), Answers::One, PLAIN).await;
-            assert_eq!(fates, [Fate::NotForwarded("The message can't be forwarded: it would fail there".into())], "{to}");
+            assert_eq!(
+                fates,
+                [Fate::NotForwarded("The message can't be forwarded: it would fail there".into())],
+                "{to}"
+            );
         }
         assert_eq!(house.deliver_mail(refused(JANE), Answers::One, PLAIN).await, [Fate::Accepted]);
         assert_eq!(house.filed(JANE).await, "INBOX 1, Junk 1");
