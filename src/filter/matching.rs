@@ -85,7 +85,7 @@ type Segment = Vec<Option<u8>>;
 
 /// Whether a pattern with `*` and `?` matches all of the text. On octets, so that a large body needs no copy; what stands
 /// between two stars is looked for like any other text, from left to right, and never again further left.
-fn glob(pattern: &str, text: &str, fold: bool) -> bool {
+pub(super) fn glob(pattern: &str, text: &str, fold: bool) -> bool {
     let folded = fold.then(|| (pattern.to_ascii_lowercase(), text.to_ascii_lowercase()));
     let (pattern, text) = folded.as_ref().map_or((pattern, text), |(pattern, text)| (pattern, text));
     let segments = segments(pattern);

@@ -25,6 +25,7 @@ mod matching;
 mod notify;
 mod pattern;
 mod plan;
+mod reach;
 mod run;
 mod script;
 mod syntax;
@@ -43,4 +44,4 @@ pub use plan::{
     Suppressed, Suppression,
 };
 pub use run::run;
-pub use script::{CompileError, IncludeUse, Script, ScriptKind, Warning, compile};
+pub use script::{CompileError, Examination, IncludeUse, NamedUse, Script, ScriptKind, Warning, compile, examine};

@@ -1,7 +1,7 @@
 //! A compiled script, and how text becomes one.
 
 use super::build;
-use super::call::Call;
+use super::call::{Call, CallKind, TestCall, Value};
 use super::host::IncludePlace;
 use super::lexer::Position;
 use crate::types::limits;
@@ -80,6 +80,68 @@ impl Script {
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
+}
+
+/// What can be told of a script by reading it.
+#[derive(Debug)]
+pub struct Examination {
+    pub script: Arc<Script>,
+    /// What works and is probably not meant, in the order of the text: rules that can never match, among others.
+    pub warnings: Vec<Warning>,
+    /// Addresses that it redirects to, where they are written out.
+    pub redirects: Vec<NamedUse>,
+    /// Mailboxes that it files into, where they are written out and it neither makes them nor asks whether they are there.
+    pub mailboxes: Vec<NamedUse>,
+}
+
+/// A name as a command of a script gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedUse {
+    pub name: String,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// Compiles a script and reads it closely: for who saves one. Delivery has no use for it.
+pub fn examine(source: &[u8], kind: ScriptKind) -> Result<Examination, CompileError> {
+    let script = compile(source, kind)?;
+    let commands = super::syntax::parse(readable(source, kind)?)?;
+    let mut warnings = script.warnings.clone();
+    warnings.extend(super::reach::dead(&commands));
+    warnings.sort_by_key(|warning| (warning.line, warning.column));
+    let asked_for = asked_for(&script.calls);
+    let named = |call: &Call, name: &Value| match name {
+        Value::Literal(name) => Some(NamedUse { name: name.to_string(), line: call.at.line, column: call.at.column }),
+        Value::Carried(_) => None,
+    };
+    let redirects = script.calls.iter().filter_map(|call| match &call.kind {
+        CallKind::Redirect(redirect) if !redirect.list => named(call, &redirect.to),
+        _ => None,
+    });
+    let redirects = redirects.collect();
+    let mailboxes = script.calls.iter().filter_map(|call| match &call.kind {
+        CallKind::FileInto { place, .. }
+            if !place.create && place.mailbox_id.is_none() && place.special_use.is_none() =>
+        {
+            named(call, &place.mailbox).filter(|found| !asked_for.contains(&found.name.as_str()))
+        }
+        _ => None,
+    });
+    let mailboxes = mailboxes.collect();
+    Ok(Examination { warnings, redirects, mailboxes, script })
+}
+
+/// The mailboxes whose existence a script tests somewhere.
+fn asked_for(calls: &[Call]) -> Vec<&str> {
+    let tested = calls.iter().filter_map(|call| match &call.kind {
+        CallKind::Test(TestCall::MailboxesExist(names)) => Some(names),
+        _ => None,
+    });
+    let names = tested.flatten().filter_map(|value| match value {
+        Value::Literal(name) => Some(name.as_ref()),
+        Value::Carried(_) => None,
+    });
+    names.collect()
 }
 
 /// Serial 0 is the frame's.

@@ -126,6 +126,13 @@ pub const SIEVE_GLOB_OCTETS_MAX: usize = 512;
 pub const SIEVE_PATTERN_OCTETS_PER_READING: usize = 4;
 /// Lines of a script that a run says it has reached.
 pub const SIEVE_TRACE_MAX: usize = 1000;
+/// Looking for rules that can never match: steps of thought for one script, values times keys of one test that are told
+/// apart, and findings told.
+pub const SIEVE_REACH_STEPS_MAX: u64 = 2_000_000;
+pub const SIEVE_REACH_PAIRS_MAX: usize = 512;
+pub const SIEVE_REACH_WARNINGS_MAX: usize = 50;
+/// Changed lines up to which the shortest way from one version of a script to another is looked for.
+pub const DIFFERENCE_LINES_MAX: usize = 1000;
 /// Scripts one account, one domain or the server may keep.
 pub const SCRIPTS_PER_OWNER_MAX: usize = 100;
 /// Versions of a script that are kept; the oldest go first.

@@ -164,11 +164,8 @@ impl Builder {
 
     fn commands(&mut self, commands: &[Command]) -> Result<(), CompileError> {
         let mut rest = commands.iter().peekable();
-        let (mut ended, mut answered) = (false, false);
+        let mut answered = false;
         while let Some(command) = rest.next() {
-            if std::mem::take(&mut ended) {
-                self.warn(command.at, "this is never reached");
-            }
             let mut chain = vec![command];
             if command.name == "if" {
                 while let Some(next) = rest.next_if(|next| matches!(next.name.as_str(), "elsif" | "else")) {
@@ -182,7 +179,6 @@ impl Builder {
                 // RFC 5230 section 4.7: one script answers once; the engine would answer twice.
                 return Err(command.at.error("a second \"vacation\" in the same place: a script answers once"));
             }
-            ended = matches!(command.name.as_str(), "stop" | "return");
             self.tolerant(command, |builder| builder.command(&chain))?;
         }
         Ok(())

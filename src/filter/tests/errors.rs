@@ -120,10 +120,26 @@ fn what_is_no_text_is_refused_where_it_is() {
 
 #[test]
 fn what_is_probably_not_meant_is_warned_of() {
-    let script = compile(b"stop;\nkeep;\nkeep;", ScriptKind::Personal).expect("compiles");
-    assert_eq!(script.warnings(), [Warning { line: 2, column: 1, message: "this is never reached".into() }]);
-    let script =
-        compile(b"require \"include\";\ninclude :global :optional \"a\";", ScriptKind::Personal).expect("compiles");
+    let examined = |text: &str| examine(text.as_bytes(), ScriptKind::Personal).expect("compiles");
+    let message = "this is never reached: line 1 is the end".into();
+    assert_eq!(examined("stop;\nkeep;\nkeep;").warnings, [Warning { line: 2, column: 1, message }]);
+    let script = examined("require \"include\";\ninclude :global :optional \"a\";").script;
     let expected = IncludeUse { place: IncludePlace::Global, name: "a".into(), optional: true, line: 2, column: 1 };
     assert_eq!(script.includes(), [expected]);
+    // What `ihave` lets pass is told as well, in the order of the text.
+    let examination = examined("require \"ihave\";\nbogus \"x\";\nstop;\nkeep;\n");
+    let lines: Vec<u32> = examination.warnings.iter().map(|warning| warning.line).collect();
+    assert_eq!(lines, [2, 4]);
+}
+
+#[test]
+fn names_that_are_written_out_are_told() {
+    let text = "require [\"fileinto\", \"mailbox\", \"variables\", \"copy\", \"extlists\"];\n\
+        redirect :copy \"a@example.net\";\n  redirect \"${x}@example.net\"; redirect :list \":addrbook:own\";\n\
+        fileinto \"A\"; fileinto :create \"B\"; fileinto \"C${x}\";\n\
+        if mailboxexists [\"D\", \"${x}\"] { fileinto \"D\"; }\nfileinto \"E\";\n";
+    let examination = examine(text.as_bytes(), ScriptKind::Personal).expect("compiles");
+    let named = |name: &str, line: u32, column: u32| NamedUse { name: name.to_owned(), line, column };
+    assert_eq!(examination.redirects, [named("a@example.net", 2, 1)]);
+    assert_eq!(examination.mailboxes, [named("A", 4, 1), named("E", 6, 1)]);
 }
