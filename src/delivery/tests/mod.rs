@@ -4,5 +4,6 @@ mod corners;
 mod explained;
 mod first;
 mod generated;
+mod hostile;
 mod house;
 mod masks;
