@@ -15,10 +15,11 @@
 //! | `dkim` | keys that sign a domain's mail, and when others take over |
 //! | `neighbour` | what a split domain's other server says |
 //! | `convert` | mailbox to redirection or alias, and back |
+//! | `doubts` | what works in a script and is probably not meant |
 //! | `scripts` | Sieve scripts of people, domains and the server; what switches were compiled to |
-//! | `explain` | what will happen to a mail |
 //! | `shown` | what a person sees of all scripts that treat his mail |
 //! | `queue` | mail on its way out: list, show, retry, hold, release, remove |
+//! | `explain` | what will happen to a mail |
 //! | `keep` | verify, backup, status, check |
 //!
 //! What it will not do: parse command lines, print, open sockets, or decide who may ask: a skin passes only callers that may.
@@ -29,8 +30,10 @@ mod app_passwords;
 mod causes;
 mod change;
 mod convert;
+mod difference;
 mod dkim;
 mod domains;
+mod doubts;
 mod draft;
 mod error;
 mod explain;
@@ -59,6 +62,7 @@ pub use change::{Done, MailNow};
 pub use convert::{Convert, ConvertTo};
 pub use dkim::{DomainRotateKeys, KeyView, KeysRotated, RotateWhen};
 pub use domains::{CatchAll, DomainAdd, DomainList, DomainRemove, DomainSet, DomainShow, Hosting};
+pub use doubts::{ScriptCheck, ScriptChecked};
 pub use error::{Cause, Consequence, Problem, Refused, Side, Told};
 pub use explain::{Explain, Explained, Octets};
 pub use keep::{
@@ -76,9 +80,9 @@ pub use responders::{
     ReceivedChoice, ResponderList, ResponderPause, ResponderRemove, ResponderResume, ResponderSet, ResponderShow,
 };
 pub use scripts::{
-    CompiledShow, CompiledView, ScriptActivate, ScriptDeactivate, ScriptGet, ScriptHistory, ScriptList, ScriptPut,
-    ScriptPutDone, ScriptRemove, ScriptRename, ScriptRollback, ScriptTextView, ScriptView, ScriptWhere,
-    ScriptWhereError, VersionView, check_script, check_script_text,
+    CompiledShow, CompiledView, DifferenceView, ScriptActivate, ScriptDeactivate, ScriptDifference, ScriptGet,
+    ScriptHistory, ScriptList, ScriptPut, ScriptPutDone, ScriptRemove, ScriptRename, ScriptRollback, ScriptTextView,
+    ScriptView, ScriptWhere, ScriptWhereError, VersionView, check_script, check_script_text,
 };
 pub use shown::{SHOWN_PREFIX, ShownScript};
 pub use views::{
@@ -256,7 +260,7 @@ acts! {
     ResponderSet, ResponderList, ResponderShow, ResponderPause, ResponderResume, ResponderRemove,
     Convert,
     ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptRename, ScriptHistory, ScriptRollback,
-    CompiledShow,
+    ScriptDifference, ScriptCheck, CompiledShow,
     QueueList, QueueShow, QueueRetry, QueueHold, QueueRelease, QueueRemove,
     Explain,
     Status, Check, Verify, Backup,

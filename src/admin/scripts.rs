@@ -6,11 +6,13 @@
 
 use super::causes::{AddressCause, DomainCause, ScriptCause};
 use super::change::{Decided, Done};
+use super::difference::unified;
+use super::doubts;
 use super::error::{Cause, Refused};
 use super::shown::is_shown;
 use super::{Act, Admin, Caller};
 use crate::directory::Snapshot;
-use crate::filter::{self, ScriptKind};
+use crate::filter::{self, CompileError, Examination, ScriptKind};
 use crate::rules::describe;
 use crate::store::{CompiledRecord, ScriptOwner, ScriptRecord, StoreError, Thing, VersionSource};
 use crate::types::limits::{SCRIPT_VERSIONS_MAX, SCRIPTS_PER_OWNER_MAX};
@@ -173,6 +175,24 @@ pub struct VersionView {
     pub created: String,
 }
 
+/// What was changed from one version to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScriptDifference {
+    pub place: ScriptWhere,
+    pub name: String,
+    pub from: u32,
+    /// None: the current one.
+    pub to: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceView {
+    pub from: u32,
+    pub to: u32,
+    /// In unified form; empty when nothing was.
+    pub text: String,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScriptRollback {
     pub place: ScriptWhere,
@@ -199,25 +219,19 @@ pub struct CompiledView {
 
 /// Whether a text is a script that would be taken. Answers with what works and is probably not meant.
 pub fn check_script(name: &str, text: &str) -> Result<Vec<String>, Refused> {
-    check(name, text, ScriptKind::Personal)
+    let examination = examine(name, text, ScriptKind::Personal)?;
+    Ok(doubts::of_text(&examination).iter().map(ToString::to_string).collect())
+}
+
+fn examine(name: &str, text: &str, kind: ScriptKind) -> Result<Examination, Refused> {
+    let broken = |error: CompileError| ScriptCause::Broken { name: name.to_owned(), error: error.to_string() };
+    filter::examine(text.as_bytes(), kind).map_err(|error| broken(error).into())
 }
 
 /// [`check_script`] for those who serve others meanwhile.
 pub async fn check_script_text(text: String) -> Result<Vec<String>, Refused> {
     let checking = tokio::task::spawn_blocking(move || check_script("", &text));
     checking.await.map_err(|_| Cause::TaskDied)?
-}
-
-fn check(name: &str, text: &str, kind: ScriptKind) -> Result<Vec<String>, Refused> {
-    match filter::compile(text.as_bytes(), kind) {
-        Ok(script) => {
-            let place = |warning: &filter::Warning| {
-                format!("line {}, column {}: {}", warning.line, warning.column, warning.message)
-            };
-            Ok(script.warnings().iter().map(place).collect())
-        }
-        Err(error) => Err(ScriptCause::Broken { name: name.to_owned(), error: error.to_string() }.into()),
-    }
 }
 
 impl ScriptWhere {
@@ -317,14 +331,16 @@ async fn active_names(admin: &Admin, owner: ScriptOwner) -> Result<Vec<String>, 
 }
 
 impl Admin {
-    async fn check_text(&self, place: &ScriptWhere, name: &str, text: &str) -> Result<Vec<String>, Refused> {
+    /// Refuses what is no script, and says what of it works and is probably not meant.
+    pub(super) async fn check_text(&self, place: &ScriptWhere, name: &str, text: &str) -> Result<Vec<String>, Refused> {
         let max = self.settings().script_octets_max;
         if text.len() > max {
             return Err(ScriptCause::TooLong { octets: text.len(), max }.into());
         }
-        let (name, text, kind) = (name.to_owned(), text.to_owned(), place.kind());
-        let checking = tokio::task::spawn_blocking(move || check(&name, &text, kind));
-        checking.await.map_err(|_| Cause::TaskDied)?
+        let (own_name, text, kind) = (name.to_owned(), text.to_owned(), place.kind());
+        let examining = tokio::task::spawn_blocking(move || examine(&own_name, &text, kind));
+        let examination = examining.await.map_err(|_| Cause::TaskDied)??;
+        Ok(self.doubts(place, name, &examination).await?.iter().map(ToString::to_string).collect())
     }
 
     /// Makes exactly these active. What compiled scripts include is active at any moment: they are made to include it
@@ -533,6 +549,23 @@ impl Act for ScriptHistory {
             admin.store().script_history(owner, &self.name).await?.into_iter().map(view).collect()
         };
         if versions.is_empty() { Err(self.place.missing(&self.name)) } else { Ok(versions) }
+    }
+}
+
+impl Act for ScriptDifference {
+    const NAME: &'static str = "script difference";
+    type Answer = DifferenceView;
+
+    async fn run(self, admin: &Admin, caller: &Caller) -> Result<DifferenceView, Refused> {
+        let get = |version| ScriptGet { place: self.place.clone(), name: self.name.clone(), version };
+        let old = get(Some(self.from)).run(admin, caller).await?;
+        let new = get(self.to).run(admin, caller).await?;
+        let heading = |script: &ScriptTextView| format!("{} version {}", script.name, script.version);
+        let (from, to) = (old.version, new.version);
+        let comparing =
+            tokio::task::spawn_blocking(move || unified(&heading(&old), &old.text, &heading(&new), &new.text));
+        let text = comparing.await.map_err(|_| Cause::TaskDied)?;
+        Ok(DifferenceView { from, to, text })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The acts over a real store, each test ending with its check.
 
+mod doubting;
 mod explaining;
 
 use super::*;

@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::output::{Output, minute};
 use super::values;
 use crate::admin::{
-    CompiledShow, ScriptActivate, ScriptDeactivate, ScriptGet, ScriptHistory, ScriptList, ScriptPut, ScriptRemove,
-    ScriptRollback, ScriptView, ScriptWhere, VersionView, check_script,
+    CompiledShow, ScriptActivate, ScriptCheck, ScriptDeactivate, ScriptDifference, ScriptGet, ScriptHistory,
+    ScriptList, ScriptPut, ScriptRemove, ScriptRollback, ScriptView, ScriptWhere, VersionView, check_script,
 };
 use crate::types::Address;
 use clap::Subcommand;
@@ -86,6 +86,13 @@ Examples:
         name: String,
     },
     /// List the versions of a script, with who made each, when and why
+    ///
+    /// With --diff, show what was changed from one of them to another, as patch reads it.
+    #[command(after_long_help = "\
+Examples:
+  posthouse script history jane@example.org lists
+  posthouse script history jane@example.org lists --diff 2 3
+  posthouse script history jane@example.org compiled --diff 7")]
     History {
         /// Whose: an address, @domain, or @
         #[arg(value_name = "WHERE")]
@@ -93,6 +100,9 @@ Examples:
         /// Its name; on an address, compiled is the one made from its switches
         #[arg(value_name = "NAME")]
         name: String,
+        /// Show the difference between two versions; without the second, to the current one
+        #[arg(long, num_args = 1..=2, value_name = "VERSION")]
+        diff: Vec<u32>,
     },
     /// Make an older version the current one
     ///
@@ -119,10 +129,21 @@ Examples:
         address: Address,
     },
     /// Say whether a file is a script that would be taken; stores nothing
+    ///
+    /// Tells also what works and is probably not meant: rules that no mail can come to, because a rule before them is the end
+    /// of it or because they ask for what excludes itself. With --for, it is checked as a script of that place: whether the
+    /// scripts it includes, the mailboxes it files into and the addresses of this server it redirects to are there.
+    #[command(after_long_help = "\
+Examples:
+  posthouse script check lists.sieve
+  posthouse script check lists.sieve --for jane@example.org")]
     Check {
         /// Sieve, UTF-8; - is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Whose it would be: an address, @domain, or @
+        #[arg(long = "for", value_name = "WHERE")]
+        place: Option<ScriptWhere>,
     },
 }
 
@@ -155,7 +176,18 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             let headline = format!("the script {name} of {place} is removed");
             output.done(&desk.change(ScriptRemove { place, name }).await?, &headline)
         }
-        Action::History { place, name } => {
+        Action::History { place, name, diff } if !diff.is_empty() => {
+            let (from, to) = (diff.first().copied().unwrap_or_default(), diff.get(1).copied());
+            let difference = desk.look(ScriptDifference { place, name, from, to }).await?;
+            output.answer(&difference, |page| {
+                if difference.text.is_empty() {
+                    page.note(&format!("versions {} and {} are the same", difference.from, difference.to));
+                } else {
+                    page.line(difference.text.trim_end_matches('\n'));
+                }
+            })
+        }
+        Action::History { place, name, .. } => {
             let versions = desk.look(ScriptHistory { place, name }).await?;
             output.answer(&versions, |page| {
                 let row = |one: &VersionView| {
@@ -174,15 +206,21 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             let compiled = desk.look(CompiledShow { address }).await?;
             output.answer(&compiled, |page| page.line(compiled.text.trim_end_matches('\n')))
         }
-        Action::Check { file } => {
-            let text = values::text_of(&file, TEXT_OCTETS_READ_MAX)?;
-            let warnings = check_script(&file.display().to_string(), &text)?;
-            output.answer(&serde_json::json!({ "warnings": warnings }), |page| {
-                page.strong_line(&format!("{} is a script that would be taken", file.display()));
-                warnings.iter().for_each(|warning| page.note(warning));
-            })
-        }
+        Action::Check { file, place } => check(file, place, desk, output).await,
     }
+}
+
+async fn check(file: PathBuf, place: Option<ScriptWhere>, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
+    let text = values::text_of(&file, TEXT_OCTETS_READ_MAX)?;
+    let name = file.display().to_string();
+    let warnings = match place {
+        Some(place) => desk.look(ScriptCheck { place, name, text }).await?.warnings,
+        None => check_script(&name, &text)?,
+    };
+    output.answer(&serde_json::json!({ "warnings": warnings }), |page| {
+        page.strong_line(&format!("{} is a script that would be taken", file.display()));
+        warnings.iter().for_each(|warning| page.note(warning));
+    })
 }
 
 async fn put(

@@ -30,7 +30,7 @@ for mechanism in ["PLAIN", "LOGIN"]:
     expect(client.putscript("broken", "keep;\r\nnonsense;\r\n"), "NO")
     expect(client.response_text.startswith("line 2, column 1: "), True)
     expect(client.putscript("odd", "stop;\r\nkeep;\r\n"), "OK")
-    expect((client.response_code, client.response_text), ("WARNINGS", "line 2, column 1: this is never reached"))
+    expect((client.response_code, client.response_text), ("WARNINGS", "line 2, column 1: this is never reached: line 1 is the end"))
     expect(client.setactive("one"), "OK")
     listed = client.listscripts()
     expect(listed[0], "OK")

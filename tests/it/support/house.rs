@@ -3,6 +3,7 @@
 use super::tls;
 use posthouse::admin::{self, Admin};
 use posthouse::auth::{Auth, AuthSettings, HashSettings, Password};
+use posthouse::delivery::Delivery;
 use posthouse::directory::Directory;
 use posthouse::imap;
 use posthouse::mailbox::{Mailboxes, NewMessage, Settings};
@@ -26,6 +27,8 @@ pub struct House {
     pub clock: Arc<FixedClock>,
     pub auth: Auth,
     pub mailboxes: Mailboxes,
+    directory: Directory,
+    delivery: Delivery,
 }
 
 impl House {
@@ -47,7 +50,10 @@ impl House {
         let settings = AuthSettings { hash, plaintext_networks, exempt_networks: loopback };
         let auth = Auth::open(store.clone(), settings, &Metrics::new()).await.unwrap();
         let mailboxes = Mailboxes::new(store.clone(), Settings::default()).unwrap();
-        let house = Self { store, clock, auth, mailboxes };
+        let directory = Directory::new(store.clone(), Limits::default());
+        let hostname = Domain::parse(tls::HOST).unwrap();
+        let delivery = Delivery::open(store.clone(), directory.clone(), hostname, 432_000).await.unwrap();
+        let house = Self { store, clock, auth, mailboxes, directory, delivery };
         let name = Domain::parse("example.org").unwrap();
         house
             .change(DirectoryChange::AddDomain(NewDomain { name, kind: DomainKind::Authoritative, catch_all: None }))
@@ -123,8 +129,8 @@ impl House {
             script_octets_max: 10_000,
             hostname: Domain::parse(tls::HOST).unwrap(),
         };
-        let directory = Directory::new(self.store.clone(), Limits::default());
-        Admin::new(self.store.clone(), directory, self.auth.clone(), settings)
+        let (directory, delivery) = (self.directory.clone(), self.delivery.clone());
+        Admin::new(self.store.clone(), directory, self.auth.clone(), delivery, settings)
     }
 
     pub fn managesieve(&self) -> managesieve::Services {
