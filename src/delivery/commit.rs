@@ -8,10 +8,10 @@ use super::own_mail::{self, House};
 use super::plan::{DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
 use super::planned::{StoredMessage, body_of, with_return_path};
 use crate::directory::Snapshot;
-use crate::filter::{Content, Filing as CopyFiling};
+use crate::filter::{Cause, Content, Filing as CopyFiling, ScriptKind, ScriptName};
 use crate::store::{
-    Answered, BodyChoice, Deposit, Duplicate, Filing, FilingPlace, LedgerEntry, NewBody, NewSend, SendDetails,
-    SendKind, StoreError, TargetNews, TargetNote,
+    Answered, BodyChoice, Deposit, Duplicate, Filing, FilingPlace, LedgerEntry, NewBody, NewSend, ScriptFault,
+    ScriptOwner, SendDetails, SendKind, StoreError, TargetNews, TargetNote,
 };
 use crate::types::{AccountId, Address, Envelope, Flags, Notify, Recipient};
 use std::sync::Arc;
@@ -126,6 +126,7 @@ pub(super) fn prepare(
     own_mail.extend(success(plan, facts));
     deposit.correspondents = correspondents(plan, facts);
     deposit.ledger.push(received(plan, facts)?);
+    deposit.faults = faults(plan, facts);
     deposit.bodies = bodies;
     Ok(Prepared { deposit, own_mail })
 }
@@ -187,6 +188,49 @@ fn filing(facts: &Facts<'_>, account: AccountId, place: FilingPlace, body: BodyC
         internal_date: facts.mail.now,
         internal_zone_minutes: 0,
         within_quota: facts.mail.origin != Origin::House,
+    }
+}
+
+/// What has gone wrong in scripts that somebody wrote. The mail that tells their owner of it may well come to the same end:
+/// that is no news.
+fn faults(plan: &Plan, facts: &Facts<'_>) -> Vec<ScriptFault> {
+    let mut faults = Vec::new();
+    if facts.mail.origin == Origin::House {
+        return faults;
+    }
+    for visit in &plan.visits {
+        let mut add = |cause: &Cause, what: String| {
+            let Cause { script, line, .. } = cause;
+            let version = script.version.and_then(|version| u32::try_from(version).ok());
+            if let (Some((owner, name)), Some(version)) = (writer(visit, script, facts.snapshot), version) {
+                faults.push(ScriptFault { owner, name, version, line: *line, what });
+            }
+        };
+        for error in &visit.errors {
+            add(&error.cause, error.kind.to_string());
+        }
+        for deed in &visit.deeds {
+            if let DeedKind::Refused { to, why: why @ (Fate::Unknown | Fate::Paused | Fate::TooFar) } = &deed.kind {
+                add(&deed.cause, format!("it redirects to {to}: {}", super::explain::reason(why).unwrap_or_default()));
+            }
+        }
+    }
+    faults
+}
+
+/// Whose script it is, and what it is called there. What switches were made into nobody wrote.
+fn writer(visit: &Visit, script: &ScriptName, snapshot: &Snapshot) -> Option<(ScriptOwner, String)> {
+    match script.kind {
+        ScriptKind::Personal => Some((ScriptOwner::Account(visit.account?), script.name.clone())),
+        ScriptKind::Admin => {
+            let (place, name) = script.name.strip_prefix('@')?.split_once(' ')?;
+            let owner = match place {
+                "" => ScriptOwner::Server,
+                domain => ScriptOwner::Domain(snapshot.domain(&domain.parse().ok()?)?.id),
+            };
+            Some((owner, name.to_owned()))
+        }
+        ScriptKind::Compiled => None,
     }
 }
 

@@ -16,6 +16,7 @@ mod host;
 mod large;
 mod mail;
 mod marks;
+mod notices;
 mod outward;
 mod own_mail;
 mod plan;

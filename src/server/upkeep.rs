@@ -3,15 +3,18 @@
 
 use super::House;
 use crate::admin::{Caller, Progress};
+use crate::delivery::DeliveryError;
 use crate::net::Shutdown;
 use crate::store::StoreError;
-use crate::types::limits::{LEDGER_KEEP_DAYS, RETURN_PATH_DAYS};
+use crate::types::limits::{LEDGER_KEEP_DAYS, RETURN_PATH_DAYS, SCRIPT_FAULT_KEEP_DAYS};
 use std::time::Duration;
 
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
 /// Of so many rounds one looks after keys: what it finds has waited for days.
 const KEY_ROUNDS: u64 = 60;
+/// And of so many, a day's, one reads all scripts again.
+const SCRIPT_ROUNDS: u64 = 1440;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Until the shutdown is requested; a round under way is finished first, piece by piece.
@@ -24,6 +27,9 @@ pub(super) async fn run(house: House, shutdown: Shutdown) {
         tokio::select! {
             () = shutdown.requested() => return,
             _ = ticks.tick() => {}
+        }
+        if rounds.is_multiple_of(SCRIPT_ROUNDS) {
+            read_scripts(&house).await;
         }
         if let Err(error) = round(&house, &shutdown).await {
             // The next round tries again; meanwhile things are only kept longer than they need be.
@@ -70,8 +76,11 @@ async fn round(house: &House, shutdown: &Shutdown) -> Result<(), StoreError> {
         tracing::info!(%account, "the time of a parked account is over: it and its mail are gone");
     }
     store.purge_removed_mailboxes().await?;
+    tell_of_scripts(house).await?;
     let bodies = store.purge_orphans().await?;
     while !shutdown.is_requested() && store.forget_memories().await? > 0 {}
+    let before = store.clock().now().plus_seconds(-SCRIPT_FAULT_KEEP_DAYS * DAY_SECONDS);
+    while !shutdown.is_requested() && store.trim_script_faults(before).await? > 0 {}
     let before = store.clock().now().plus_seconds(-LEDGER_KEEP_DAYS * DAY_SECONDS);
     while !shutdown.is_requested() && store.trim_ledger(before).await? > 0 {}
     // A day more than a return path counts: clocks differ.
@@ -82,4 +91,27 @@ async fn round(house: &House, shutdown: &Shutdown) -> Result<(), StoreError> {
         tracing::debug!(bodies, "bodies nobody named are gone");
     }
     Ok(())
+}
+
+/// Owners hear by mail what is wrong with their scripts.
+async fn tell_of_scripts(house: &House) -> Result<(), StoreError> {
+    match house.delivery.tell_of_faults().await {
+        Ok(0) => Ok(()),
+        Ok(owners) => {
+            tracing::info!(owners, "owners were told what is wrong with their scripts");
+            Ok(())
+        }
+        Err(DeliveryError::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "an owner could not be told what is wrong with his scripts");
+            Ok(())
+        }
+    }
+}
+
+/// Scripts that ran well yesterday may include, redirect to or file into what is gone today.
+async fn read_scripts(house: &House) {
+    if let Err(refused) = house.admin.read_scripts().await {
+        tracing::warn!(%refused, "scripts could not be read again");
+    }
 }

@@ -5,8 +5,8 @@ use super::mailboxes::{self, Count, MailboxRecord, NewMailbox, Overflow};
 use super::pages::{ENTRIES_PER_PAGE, ENTRY_OCTETS, Entry};
 use super::tx::Tx;
 use super::{
-    Answered, Duplicate, LedgerEntry, NewSend, Store, StoreError, TargetNote, Thing, Touched, expunge, ledger, memory,
-    sends, turns,
+    Answered, Duplicate, LedgerEntry, NewSend, ScriptFault, Store, StoreError, TargetNote, Thing, Touched, expunge, faults,
+    ledger, memory, sends, turns,
 };
 use crate::types::{
     AccountId, Address, BodyId, Flags, MailboxId, MailboxName, ModSeq, SendId, SpecialUse, ThreadId, Timestamp, Uid,
@@ -29,6 +29,8 @@ pub struct Deposit {
     /// Redirections that did not pass it on, and why.
     pub stayed: Vec<TargetNote>,
     pub ledger: Vec<LedgerEntry>,
+    /// What has gone wrong in scripts.
+    pub faults: Vec<ScriptFault>,
 }
 
 impl Deposit {
@@ -152,6 +154,9 @@ fn put(tx: &mut Tx<'_>, deposit: &Deposit, now: Timestamp) -> Result<Deposited, 
     }
     for entry in &deposit.ledger {
         ledger::insert(tx, entry, now)?;
+    }
+    for fault in &deposit.faults {
+        faults::happened(tx, fault, now)?;
     }
     Ok(result)
 }

@@ -33,6 +33,7 @@ mod directory_reads;
 mod engine;
 mod error;
 mod expunge;
+mod faults;
 mod flags;
 mod generations;
 mod keys;
@@ -73,6 +74,7 @@ pub use directory_reads::{
 };
 pub use engine::Progress;
 pub use error::{StoreError, Thing};
+pub use faults::{ActiveScript, FaultRecord, ScriptFault};
 pub use flags::{FlagChange, FlagOutcome, FlagVerb};
 pub use keys::{DkimAlgorithm, DkimKey, DkimKeyState};
 pub use ledger::{LedgerEntry, LedgerFilter, LedgerRecord};

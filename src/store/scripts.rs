@@ -15,7 +15,18 @@ pub enum ScriptOwner {
 }
 
 impl ScriptOwner {
-    fn key(self) -> String {
+    /// As it was written by [`Self::key`].
+    pub(super) fn of_key(key: &str) -> Result<Self, StoreError> {
+        let (kind, id) = key.split_once(':').unwrap_or((key, "0"));
+        match (kind, id.parse()) {
+            ("account", Ok(id)) => Ok(Self::Account(AccountId(id))),
+            ("domain", Ok(id)) => Ok(Self::Domain(DomainId(id))),
+            ("server", Ok(0)) => Ok(Self::Server),
+            _ => Err(StoreError::Damaged(format!("the owner {key} of a script"))),
+        }
+    }
+
+    pub(super) fn key(self) -> String {
         match self {
             Self::Account(id) => format!("account:{id}"),
             Self::Domain(id) => format!("domain:{id}"),

@@ -133,6 +133,15 @@ pub const SIEVE_REACH_PAIRS_MAX: usize = 512;
 pub const SIEVE_REACH_WARNINGS_MAX: usize = 50;
 /// Changed lines up to which the shortest way from one version of a script to another is looked for.
 pub const DIFFERENCE_LINES_MAX: usize = 1000;
+/// Different faults that are remembered of one version of a script, and characters of what each says.
+pub const SCRIPT_FAULTS_PER_VERSION_MAX: i64 = 50;
+pub const SCRIPT_FAULT_CHARACTERS_MAX: usize = 300;
+/// Faults that are told at one time.
+pub const SCRIPT_FAULTS_TOLD_MAX: u32 = 1000;
+/// How long a fault that has not happened again is remembered.
+pub const SCRIPT_FAULT_KEEP_DAYS: i64 = 30;
+/// Between two mails that tell an owner what is wrong with his scripts.
+pub const SCRIPT_NOTICE_PAUSE_SECONDS: i64 = 24 * 60 * 60;
 /// Scripts one account, one domain or the server may keep.
 pub const SCRIPTS_PER_OWNER_MAX: usize = 100;
 /// Versions of a script that are kept; the oldest go first.

@@ -2,6 +2,7 @@
 
 mod corners;
 mod explained;
+mod faults;
 mod first;
 mod generated;
 mod hostile;

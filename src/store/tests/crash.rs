@@ -248,6 +248,16 @@ const ACTS: &[Act] = &[
         let (owner, source) = (ScriptOwner::Account(scene.john), VersionSource::default());
         Box::pin(async move { store.put_script(owner, "a", "stop;".to_owned(), source).await.map(|_| ()) })
     }),
+    ("put_read_faults", |store, scene| {
+        Box::pin(async move {
+            let script = store.scripts(ScriptOwner::Account(scene.john)).await?.remove(0);
+            store.put_read_faults(script.id, script.version, vec![(1, "old".to_owned()), (2, "new".to_owned())]).await
+        })
+    }),
+    ("trim_script_faults", |store, _| {
+        Box::pin(async { store.trim_script_faults(NOW.plus_seconds(9)).await.map(|_| ()) })
+    }),
+    ("faults_told", |store, scene| Box::pin(async move { store.faults_told(scene.john).await })),
     ("activate_scripts", |store, scene| {
         Box::pin(async move {
             store.activate_scripts(ScriptOwner::Account(scene.john), vec!["b".to_owned(), "a".to_owned()]).await
