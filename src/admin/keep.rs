@@ -1,11 +1,9 @@
 //! Keeping the house: how it stands, whether it is sound, a copy of it.
 
 use super::error::{Cause, Refused};
-use super::{Act, Admin, Caller};
-use crate::delivery::Explanation;
-use crate::store::{self, AccountState, DATABASE_FILE, LedgerFilter, StoreError};
+use super::{Act, Admin, Caller, FaultView};
+use crate::store::{self, AccountState, DATABASE_FILE, StoreError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,6 +109,7 @@ impl Act for Status {
         let data = admin.store().directory_path().to_owned();
         let in_state = |wanted: fn(&AccountState) -> bool| accounts.iter().filter(|one| wanted(&one.state)).count();
         let switches = || snapshot.addresses().iter().map(|record| &record.switches);
+        let scripts = faults(&admin.script_faults().await?);
         let running = admin.0.running.load();
         let server = (**running).as_ref().map(|running| RunningView {
             process: std::process::id(),
@@ -135,46 +134,16 @@ impl Act for Status {
             mail_octets: accounts.iter().map(|account| account.used_octets).sum(),
             queued: admin.store().send_count().await?,
             database_octets: std::fs::metadata(data.join(DATABASE_FILE)).map_or(0, |file| file.len()),
-            attention: [attention(&snapshot), admin.script_failures().await?, admin.queue_trouble().await?].concat(),
+            attention: [attention(&snapshot), scripts, admin.queue_trouble().await?].concat(),
             data,
         })
     }
 }
 
-/// Deliveries that are looked back on for scripts that failed.
-const DELIVERIES_LOOKED_AT: usize = 2000;
-/// Addresses, and destinations of the queue, that are named.
+/// Destinations of the queue that are named.
 const TROUBLES_NAMED_MAX: usize = 5;
 
 impl Admin {
-    /// Whose scripts failed in the latest deliveries: mail was kept all the same, but not as they wanted it.
-    async fn script_failures(&self) -> Result<Vec<String>, Refused> {
-        #[derive(Deserialize)]
-        struct Detail {
-            plan: Explanation,
-        }
-        let mut failed: BTreeMap<String, (usize, String)> = BTreeMap::new();
-        for record in self.store().ledger(LedgerFilter::All, DELIVERIES_LOOKED_AT).await? {
-            // Nearly all have none; those need not be parsed.
-            if !record.entry.detail.contains("\"errors\":[") {
-                continue;
-            }
-            let Ok(Detail { plan }) = serde_json::from_str(&record.entry.detail) else { continue };
-            for stop in plan.path {
-                if let Some(error) = stop.errors.last() {
-                    let (count, latest) = failed.entry(stop.address).or_default();
-                    *count += 1;
-                    latest.clone_from(error);
-                }
-            }
-        }
-        let line = |(address, (count, error)): (String, (usize, String))| {
-            let times = super::words::count(count as u64, "time", "times");
-            format!("a script of {address} failed {times} of late, and its mail was kept: {error}")
-        };
-        Ok(failed.into_iter().take(TROUBLES_NAMED_MAX).map(line).collect())
-    }
-
     async fn queue_trouble(&self) -> Result<Vec<String>, Refused> {
         let trouble = self.store().send_trouble(TROUBLES_NAMED_MAX as u32).await?;
         let mut lines = Vec::new();
@@ -212,6 +181,30 @@ fn attention(snapshot: &crate::directory::Snapshot) -> Vec<String> {
     }
     lines
 }
+
+/// One line for each script; what else is wrong with it is counted.
+fn faults(faults: &[FaultView]) -> Vec<String> {
+    let mut scripts: Vec<(&FaultView, usize)> = Vec::new();
+    for fault in faults {
+        let same = |(known, _): &&mut (&FaultView, usize)| known.place == fault.place && known.name == fault.name;
+        match scripts.iter_mut().find(same) {
+            Some((_, more)) => *more += 1,
+            None => scripts.push((fault, 0)),
+        }
+    }
+    let line = |(fault, more): &(&FaultView, usize)| match more {
+        0 => fault.to_string(),
+        more => format!("{fault}; and {more} more: posthouse script check --for {}", fault.place),
+    };
+    let mut lines: Vec<String> = scripts.iter().take(SCRIPTS_AT_FAULT_TOLD).map(line).collect();
+    if scripts.len() > SCRIPTS_AT_FAULT_TOLD {
+        let more = scripts.len() - SCRIPTS_AT_FAULT_TOLD;
+        lines.push(format!("something is wrong with {more} more scripts: posthouse script check"));
+    }
+    lines
+}
+
+const SCRIPTS_AT_FAULT_TOLD: usize = 10;
 
 impl Act for Check {
     const NAME: &'static str = "check";

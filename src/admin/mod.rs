@@ -15,6 +15,7 @@
 //! | `dkim` | keys that sign a domain's mail, and when others take over |
 //! | `neighbour` | what a split domain's other server says |
 //! | `convert` | mailbox to redirection or alias, and back |
+//! | `faults` | what is wrong with the scripts that run |
 //! | `doubts` | what works in a script and is probably not meant |
 //! | `scripts` | Sieve scripts of people, domains and the server; what switches were compiled to |
 //! | `shown` | what a person sees of all scripts that treat his mail |
@@ -37,6 +38,7 @@ mod doubts;
 mod draft;
 mod error;
 mod explain;
+mod faults;
 mod keep;
 mod neighbour;
 mod queue;
@@ -65,6 +67,7 @@ pub use domains::{CatchAll, DomainAdd, DomainList, DomainRemove, DomainSet, Doma
 pub use doubts::{ScriptCheck, ScriptChecked};
 pub use error::{Cause, Consequence, Problem, Refused, Side, Told};
 pub use explain::{Explain, Explained, Octets};
+pub use faults::{FaultView, Happened, ScriptFaults};
 pub use keep::{
     Backup, BackupDone, Check, Checked, ListeningView, RunningView, Status, StatusView, Verified, Verify,
     restore_backup, verify_backup,
@@ -260,7 +263,7 @@ acts! {
     ResponderSet, ResponderList, ResponderShow, ResponderPause, ResponderResume, ResponderRemove,
     Convert,
     ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptRename, ScriptHistory, ScriptRollback,
-    ScriptDifference, ScriptCheck, CompiledShow,
+    ScriptDifference, ScriptCheck, ScriptFaults, CompiledShow,
     QueueList, QueueShow, QueueRetry, QueueHold, QueueRelease, QueueRemove,
     Explain,
     Status, Check, Verify, Backup,

@@ -5,8 +5,9 @@ use super::failure::Failure;
 use super::output::{Output, minute};
 use super::values;
 use crate::admin::{
-    CompiledShow, ScriptActivate, ScriptCheck, ScriptDeactivate, ScriptDifference, ScriptGet, ScriptHistory,
-    ScriptList, ScriptPut, ScriptRemove, ScriptRollback, ScriptView, ScriptWhere, VersionView, check_script,
+    CompiledShow, ScriptActivate, ScriptCheck, ScriptDeactivate, ScriptDifference, ScriptFaults, ScriptGet,
+    ScriptHistory, ScriptList, ScriptPut, ScriptRemove, ScriptRollback, ScriptView, ScriptWhere, VersionView,
+    check_script,
 };
 use crate::types::Address;
 use clap::Subcommand;
@@ -128,20 +129,26 @@ Examples:
         #[arg(value_name = "ADDRESS", value_parser = values::address)]
         address: Address,
     },
-    /// Say whether a file is a script that would be taken; stores nothing
+    /// Say whether a file is a script that would be taken, or what is wrong with those that run
     ///
     /// Tells also what works and is probably not meant: rules that no mail can come to, because a rule before them is the end
     /// of it or because they ask for what excludes itself. With --for, it is checked as a script of that place: whether the
-    /// scripts it includes, the mailboxes it files into and the addresses of this server it redirects to are there.
+    /// scripts it includes, the mailboxes it files into and the addresses of this server it redirects to are there. Nothing is
+    /// stored.
+    ///
+    /// Without a file, the same is told of every script that runs, or of those of one place, and besides it what has gone
+    /// wrong while they ran.
     #[command(after_long_help = "\
 Examples:
   posthouse script check lists.sieve
-  posthouse script check lists.sieve --for jane@example.org")]
+  posthouse script check lists.sieve --for jane@example.org
+  posthouse script check
+  posthouse script check --for jane@example.org")]
     Check {
-        /// Sieve, UTF-8; - is standard input
+        /// Sieve, UTF-8; - is standard input [default: the scripts that run]
         #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Whose it would be: an address, @domain, or @
+        file: Option<PathBuf>,
+        /// Whose it is or would be: an address, @domain, or @
         #[arg(long = "for", value_name = "WHERE")]
         place: Option<ScriptWhere>,
     },
@@ -206,7 +213,8 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             let compiled = desk.look(CompiledShow { address }).await?;
             output.answer(&compiled, |page| page.line(compiled.text.trim_end_matches('\n')))
         }
-        Action::Check { file, place } => check(file, place, desk, output).await,
+        Action::Check { file: Some(file), place } => check(file, place, desk, output).await,
+        Action::Check { file: None, place } => faults(place, desk, output).await,
     }
 }
 
@@ -220,6 +228,16 @@ async fn check(file: PathBuf, place: Option<ScriptWhere>, desk: &mut Desk, outpu
     output.answer(&serde_json::json!({ "warnings": warnings }), |page| {
         page.strong_line(&format!("{} is a script that would be taken", file.display()));
         warnings.iter().for_each(|warning| page.note(warning));
+    })
+}
+
+async fn faults(place: Option<ScriptWhere>, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
+    let faults = desk.look(ScriptFaults { place }).await?;
+    output.answer(&faults, |page| {
+        if faults.is_empty() {
+            page.strong_line("nothing is wrong with the scripts that run");
+        }
+        faults.iter().for_each(|fault| page.note(&fault.to_string()));
     })
 }
 

@@ -114,3 +114,43 @@ async fn what_was_changed_between_versions_is_told() {
     assert!(told.contains("\n-# [3] redirections: there are none.\n"), "{told}");
     assert!(told.contains("\n+    redirect :copy \"x@outside.test\";\n"), "{told}");
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_scripts_that_run_is_told() {
+    let house = House::with_people().await;
+    let jane = "jane@example.test";
+    house.ok(redirect("team@example.test", &["x@outside.test"], None)).await;
+    house.ok(put(jane, "mine", "redirect \"team@example.test\";\n", true)).await;
+    house.ok(put(jane, "idle", "if true { stop; }\nkeep;\n", false)).await;
+    house
+        .ok(put("@", "before", "if false { keep; } elsif exists \"a\" { keep; } elsif exists \"a\" { stop; }\n", true))
+        .await;
+    let faults = async |place: Option<&str>| {
+        let place = place.map(|place| place.parse().unwrap());
+        house.ok(ScriptFaults { place }).await.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let dead = "script before of @, line 1: this can never match: mail that would match is taken by line 1";
+    assert_eq!(faults(None).await, [dead]);
+    // The world around a script changes when it doesn't.
+    house.ok(RedirectRemove { address: address("team@example.test"), targets: vec![] }).await;
+    let gone = "script mine of jane@example.test, line 1: it redirects to team@example.test, \
+        and there is no team@example.test here: that copy is refused";
+    assert_eq!(faults(Some(jane)).await, [gone]);
+    assert_eq!(faults(Some("@")).await, [dead]);
+    assert_eq!(faults(Some("john@example.test")).await, Vec::<String>::new());
+    assert_eq!(faults(None).await, [gone, dead]);
+    let attention = house.ok(Status {}).await.attention;
+    assert!(attention.contains(&dead.to_owned()) && attention.contains(&gone.to_owned()), "{attention:#?}");
+    // What is found again is no older and no newer than it was.
+    let first = house.admin.store().script_faults().await.unwrap();
+    house.clock.advance_seconds(DAY);
+    faults(None).await;
+    assert_eq!(house.admin.store().script_faults().await.unwrap(), first);
+    assert_eq!(house.admin.delivery().tell_of_faults().await.unwrap(), 1);
+    assert_eq!(house.admin.delivery().tell_of_faults().await.unwrap(), 0);
+    house.ok(put(jane, "mine", "redirect \"y@outside.test\";\n", false)).await;
+    assert_eq!(faults(None).await, [dead]);
+    house.ok(ScriptDeactivate { place: "@".parse().unwrap(), name: "before".to_owned() }).await;
+    assert_eq!(faults(None).await, Vec::<String>::new());
+    house.assert_sound();
+}

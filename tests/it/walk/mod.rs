@@ -75,6 +75,12 @@ fn scripts() {
 }
 
 #[test]
+fn explaining() {
+    alone("explaining");
+    served("explaining");
+}
+
+#[test]
 fn keeping() {
     alone("keeping");
 }
@@ -210,7 +216,7 @@ async fn trouble_is_told() {
     let held = house.sends().await[0].id;
     assert!(store.set_send_state(held, SendState::Held, None).await.unwrap());
     let attention = house.act(Status {}).await.attention;
-    let failed = "a script of jane@example.org failed 2 times of late, and its mail was kept: ";
+    let failed = "script broken of jane@example.org, line 2: the included script \"missing\" does not exist (2 times, ";
     assert!(attention.iter().any(|line| line.starts_with(failed)), "{attention:#?}");
     assert!(attention.contains(&"the queue holds 1 message back".to_owned()), "{attention:#?}");
     house.close().await;
