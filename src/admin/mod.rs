@@ -85,7 +85,7 @@ pub use responders::{
 pub use scripts::{
     CompiledShow, CompiledView, DifferenceView, ScriptActivate, ScriptDeactivate, ScriptDifference, ScriptGet,
     ScriptHistory, ScriptList, ScriptPut, ScriptPutDone, ScriptRemove, ScriptRename, ScriptRollback, ScriptTextView,
-    ScriptView, ScriptWhere, ScriptWhereError, VersionView, check_script, check_script_text,
+    ScriptView, ScriptWhere, ScriptWhereError, VersionView, check_script,
 };
 pub use shown::{SHOWN_PREFIX, ShownScript};
 pub use views::{

@@ -228,12 +228,6 @@ fn examine(name: &str, text: &str, kind: ScriptKind) -> Result<Examination, Refu
     filter::examine(text.as_bytes(), kind).map_err(|error| broken(error).into())
 }
 
-/// [`check_script`] for those who serve others meanwhile.
-pub async fn check_script_text(text: String) -> Result<Vec<String>, Refused> {
-    let checking = tokio::task::spawn_blocking(move || check_script("", &text));
-    checking.await.map_err(|_| Cause::TaskDied)?
-}
-
 impl ScriptWhere {
     pub(super) fn owner(&self, snapshot: &Snapshot) -> Result<ScriptOwner, Refused> {
         Ok(match self {

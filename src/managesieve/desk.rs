@@ -3,7 +3,7 @@
 use super::cause::Cause;
 use super::session::{Answer, Ask, ScriptAsk};
 use crate::admin::{
-    Act, Admin, Caller, ScriptActivate, ScriptPut, ScriptRemove, ScriptRename, ScriptWhere, check_script_text,
+    Act, Admin, Caller, ScriptActivate, ScriptCheck, ScriptPut, ScriptRemove, ScriptRename, ScriptWhere,
 };
 use crate::auth::{Auth, Authenticated, FinalData, Mechanism, Negotiation, Peer, Progress, Security};
 use crate::filter::{self, ScriptKind};
@@ -122,8 +122,8 @@ async fn perform(admin: &Admin, caller: &Caller, owner: &Address, ask: ScriptAsk
             put.run(admin, caller).await.map(|done| Answer::Compiled { warnings: done.warnings })
         }
         ScriptAsk::Check { text } => {
-            let checked = check_script_text(readable(text)?).await;
-            checked.map(|warnings| Answer::Compiled { warnings })
+            let check = ScriptCheck { place, name: String::new(), text: readable(text)? };
+            check.run(admin, caller).await.map(|checked| Answer::Compiled { warnings: checked.warnings })
         }
         ScriptAsk::List => {
             let shown = admin.shown_scripts(owner).await;
