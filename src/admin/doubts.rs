@@ -31,8 +31,11 @@ impl Act for ScriptCheck {
     type Answer = ScriptChecked;
 
     async fn run(self, admin: &Admin, _: &Caller) -> Result<ScriptChecked, Refused> {
-        let warnings = admin.check_text(&self.place, &self.name, &self.text).await?;
-        Ok(ScriptChecked { warnings })
+        let examination = admin.examine_text(&self.place, &self.name, &self.text).await?;
+        let mut doubts = admin.doubts(&self.place, &self.name, &examination).await?;
+        doubts.extend(admin.missing_mailboxes(&self.place, &examination).await?);
+        doubts.sort();
+        Ok(ScriptChecked { warnings: doubts.iter().map(ToString::to_string).collect() })
     }
 }
 
@@ -74,20 +77,32 @@ impl Admin {
         for include in examination.script.includes() {
             doubts.extend(self.included(&snapshot, owner, name, include).await?);
         }
-        if let ScriptOwner::Account(account) = owner {
-            // Where an administrator's script files differs from one address to the next.
-            let known =
-                if examination.mailboxes.is_empty() { Vec::new() } else { self.store().mailboxes(account).await? };
-            for NamedUse { name, line, column } in &examination.mailboxes {
-                let Ok(wanted) = MailboxName::parse(name) else { continue };
-                if !wanted.is_inbox() && !known.iter().any(|mailbox| mailbox.name == wanted) {
-                    let what = format!("there is no mailbox \"{wanted}\": until it is made, such mail goes to INBOX");
-                    doubts.push(Doubt { line: *line, column: *column, what });
-                }
-            }
-        }
         doubts.sort();
         Ok(doubts)
+    }
+
+    /// Mailboxes that a person's script files into and that are not there. Not told when it is stored: mail programs make
+    /// them right after.
+    pub(super) async fn missing_mailboxes(
+        &self,
+        place: &ScriptWhere,
+        examination: &Examination,
+    ) -> Result<Vec<Doubt>, Refused> {
+        // Where an administrator's script files differs from one address to the next.
+        let ScriptOwner::Account(account) = place.owner(&*self.directory().snapshot().await?)? else {
+            return Ok(Vec::new());
+        };
+        if examination.mailboxes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.store().mailboxes(account).await?;
+        let missing = |used: &NamedUse| {
+            let wanted = MailboxName::parse(&used.name).ok()?;
+            let is_there = wanted.is_inbox() || known.iter().any(|mailbox| mailbox.name == wanted);
+            let what = format!("there is no mailbox \"{wanted}\": until it is made, such mail goes to INBOX");
+            (!is_there).then_some(Doubt { line: used.line, column: used.column, what })
+        };
+        Ok(examination.mailboxes.iter().filter_map(missing).collect())
     }
 
     async fn included(

@@ -95,7 +95,8 @@ impl Admin {
         let reading = tokio::task::spawn_blocking(move || crate::filter::examine(text.as_bytes(), kind));
         Ok(match reading.await.map_err(|_| Cause::TaskDied)? {
             Ok(examination) => {
-                let doubts = self.doubts(&place, &name, &examination).await?;
+                let mut doubts = self.doubts(&place, &name, &examination).await?;
+                doubts.extend(self.missing_mailboxes(&place, &examination).await?);
                 doubts.into_iter().map(|doubt| (doubt.line, doubt.what)).collect()
             }
             Err(error) => vec![(error.line, format!("it is no script any more, and does not run: {}", error.message))],

@@ -326,15 +326,24 @@ async fn active_names(admin: &Admin, owner: ScriptOwner) -> Result<Vec<String>, 
 
 impl Admin {
     /// Refuses what is no script, and says what of it works and is probably not meant.
-    pub(super) async fn check_text(&self, place: &ScriptWhere, name: &str, text: &str) -> Result<Vec<String>, Refused> {
+    async fn check_text(&self, place: &ScriptWhere, name: &str, text: &str) -> Result<Vec<String>, Refused> {
+        let examination = self.examine_text(place, name, text).await?;
+        Ok(self.doubts(place, name, &examination).await?.iter().map(ToString::to_string).collect())
+    }
+
+    pub(super) async fn examine_text(
+        &self,
+        place: &ScriptWhere,
+        name: &str,
+        text: &str,
+    ) -> Result<Examination, Refused> {
         let max = self.settings().script_octets_max;
         if text.len() > max {
             return Err(ScriptCause::TooLong { octets: text.len(), max }.into());
         }
-        let (own_name, text, kind) = (name.to_owned(), text.to_owned(), place.kind());
-        let examining = tokio::task::spawn_blocking(move || examine(&own_name, &text, kind));
-        let examination = examining.await.map_err(|_| Cause::TaskDied)??;
-        Ok(self.doubts(place, name, &examination).await?.iter().map(ToString::to_string).collect())
+        let (name, text, kind) = (name.to_owned(), text.to_owned(), place.kind());
+        let examining = tokio::task::spawn_blocking(move || examine(&name, &text, kind));
+        examining.await.map_err(|_| Cause::TaskDied)?
     }
 
     /// Makes exactly these active. What compiled scripts include is active at any moment: they are made to include it

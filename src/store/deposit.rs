@@ -5,8 +5,8 @@ use super::mailboxes::{self, Count, MailboxRecord, NewMailbox, Overflow};
 use super::pages::{ENTRIES_PER_PAGE, ENTRY_OCTETS, Entry};
 use super::tx::Tx;
 use super::{
-    Answered, Duplicate, LedgerEntry, NewSend, ScriptFault, Store, StoreError, TargetNote, Thing, Touched, expunge, faults,
-    ledger, memory, sends, turns,
+    Answered, Duplicate, LedgerEntry, NewSend, ScriptFault, Store, StoreError, TargetNote, Thing, Touched, expunge,
+    faults, ledger, memory, sends, turns,
 };
 use crate::types::{
     AccountId, Address, BodyId, Flags, MailboxId, MailboxName, ModSeq, SendId, SpecialUse, ThreadId, Timestamp, Uid,

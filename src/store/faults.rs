@@ -123,7 +123,9 @@ impl Store {
         faults: Vec<(u32, String)>,
     ) -> Result<(), StoreError> {
         let now = self.0.clock.now();
-        let faults: Vec<(u32, String)> = faults.into_iter().map(|(line, what)| (line, clipped(&what))).collect();
+        let most = usize::try_from(SCRIPT_FAULTS_PER_VERSION_MAX).unwrap_or(usize::MAX);
+        let faults = faults.into_iter().take(most).map(|(line, what)| (line, clipped(&what)));
+        let faults: Vec<(u32, String)> = faults.collect();
         self.write(256 * (faults.len() + 1), move |tx| {
             let known = tx.rows(
                 "SELECT line, what FROM script_fault WHERE script_id = ?1 AND version = ?2 AND found = 1",

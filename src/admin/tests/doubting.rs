@@ -6,7 +6,9 @@ async fn warnings(house: &House, at: &str, text: &str) -> Vec<String> {
     let check = ScriptCheck { place: at.parse().unwrap(), name: "mine".to_owned(), text: text.to_owned() };
     let checked = house.ok(check).await.warnings;
     let stored = house.ok(put(at, if at.starts_with('@') { "before" } else { "mine" }, text, false)).await;
-    assert_eq!(stored.warnings, checked, "{text}");
+    // Who stores a script may make its mailboxes next.
+    let without: Vec<String> = checked.iter().filter(|line| !line.contains("there is no mailbox")).cloned().collect();
+    assert_eq!(stored.warnings, without, "{text}");
     checked
 }
 
