@@ -166,7 +166,9 @@ impl Cause {
 fn grammar_answer(cause: grammar::Cause) -> Answer {
     match cause {
         // RFC 9051 section 7.1: with the charsets we read; there are many, and this is the one to use.
-        grammar::Cause::BadCharset => Answer::no(Code::BadCharset(&["UTF-8", "US-ASCII"]), "Unknown character set"),
+        grammar::Cause::BadCharset | grammar::Cause::BadCharsetUnsaved => {
+            Answer::no(Code::BadCharset(&["UTF-8", "US-ASCII"]), "Unknown character set")
+        }
         grammar::Cause::Limit(_) => Answer { code: Some(Code::Limit), ..Answer::bad(cause.to_string()) },
         grammar::Cause::LiteralTooBig => Answer::no(Code::TooBig, "Literal too big"),
         _ => Answer::bad(cause.to_string()),

@@ -21,7 +21,7 @@ use crate::auth::{Auth, Authenticated, Negotiation, Peer};
 use crate::mailbox::Mailboxes;
 use crate::telemetry::SessionId;
 use crate::types::limits::IMAP_ERRORS_MAX;
-use crate::types::{AccountId, Clock, Domain};
+use crate::types::{AccountId, Clock, Domain, UidSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,7 +176,13 @@ impl Session {
                 self.next = Some(Next::Begin(command));
                 Step::GoOn
             }
-            Err(grammar::Refused { tag, cause }) => self.refuse(tag.as_ref(), &Cause::Grammar(cause)),
+            Err(grammar::Refused { tag, cause }) => {
+                // RFC 5182 section 2.1: a search that was answered NO leaves nothing saved.
+                if let (grammar::Cause::BadCharsetUnsaved, Some(selected)) = (cause, &mut self.selected) {
+                    selected.view.save(UidSet::new());
+                }
+                self.refuse(tag.as_ref(), &Cause::Grammar(cause))
+            }
         }
     }
 

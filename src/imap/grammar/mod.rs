@@ -74,6 +74,8 @@ pub enum Cause {
     Limit(&'static str),
     /// NO [BADCHARSET] (RFC 9051 section 6.4.4).
     BadCharset,
+    /// The same of a search whose result should have been saved.
+    BadCharsetUnsaved,
     /// A long literal where no message can stand.
     LiteralTooBig,
     /// The command is in order up to the literal of a message that is still to come.
@@ -86,7 +88,7 @@ impl fmt::Display for Cause {
             Self::Syntax { at, expected } => write!(formatter, "Expected {expected} at octet {at}"),
             Self::UnknownCommand => formatter.write_str("Unknown command"),
             Self::Limit(what) => write!(formatter, "Too many {what}"),
-            Self::BadCharset => formatter.write_str("Unknown character set"),
+            Self::BadCharset | Self::BadCharsetUnsaved => formatter.write_str("Unknown character set"),
             Self::LiteralTooBig => formatter.write_str("Literal too big"),
             Self::MessageAnnounced => formatter.write_str("A message is to follow"),
         }

@@ -50,7 +50,7 @@ fn compare(octets: &[u8]) -> bool {
 fn stricter(cause: &Cause) -> bool {
     match cause {
         // They leave it to the server which there are.
-        Cause::BadCharset => true,
+        Cause::BadCharset | Cause::BadCharsetUnsaved => true,
         Cause::Syntax { expected, .. } => matches!(
             *expected,
             "ORDEREDSUBJECT or REFERENCES"

@@ -95,7 +95,7 @@ pub(super) fn search(input: &mut Input<'_>, addressing: Addressing) -> Parsed<Bo
     if returns.is_some() {
         input.space()?;
     }
-    let charset = charset_option(input)?;
+    let charset = charset_option(input).map_err(|cause| unsaved(cause, returns.as_deref()))?;
     Ok(Body::Search { addressing, returns, key: keys(input, charset)? })
 }
 
@@ -106,7 +106,7 @@ pub(super) fn sort(input: &mut Input<'_>, addressing: Addressing) -> Parsed<Body
     }
     let criteria = input.list(sort_criterion)?;
     input.space()?;
-    let charset = charset(input)?;
+    let charset = charset(input).map_err(|cause| unsaved(cause, returns.as_deref()))?;
     input.space()?;
     Ok(Body::Sort { addressing, returns, criteria, key: keys(input, charset)? })
 }
@@ -235,6 +235,15 @@ fn sort_criterion(input: &mut Input<'_>) -> Parsed<SortCriterion> {
         }
     };
     Ok(SortCriterion { key, reverse })
+}
+
+fn unsaved(cause: Cause, returns: Option<&[ReturnOption]>) -> Cause {
+    match cause {
+        Cause::BadCharset if returns.is_some_and(|returns| returns.contains(&ReturnOption::Save)) => {
+            Cause::BadCharsetUnsaved
+        }
+        cause => cause,
+    }
 }
 
 type Charset = &'static encoding_rs::Encoding;

@@ -4,6 +4,9 @@
 //! open: sketches (a signature that rules words out, and the header fields that are looked for most), facts, and at last
 //! the stored text itself, which is unpacked and looked through. A message without a sketch goes straight to its text, so
 //! nothing ever waits for an index. Nothing is parsed.
+//!
+//! What a text has beyond `SEARCH_TEXT_OCTETS_MAX` is not found: nobody writes sixteen million letters, and what does is
+//! no text anybody looks for.
 
 mod query;
 mod signature;
