@@ -7,13 +7,14 @@ use super::password::Password;
 use super::scram::KeyPair;
 use crate::telemetry::{Counter, Metrics};
 use crate::types::limits::{PASSWORD_HASHES_CONCURRENT, PASSWORD_HASHES_WAITING_MAX, SCRAM_ITERATIONS_DEFAULT};
-use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use argon2::password_hash::phc::{Output, ParamsString, Salt};
+use argon2::password_hash::{self, CustomizedPasswordHasher, PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What one hash costs, and how many may be under way.
@@ -74,6 +75,7 @@ pub(super) struct Hasher {
     argon2: Argon2<'static>,
     scram_iterations: u32,
     permits: Arc<Semaphore>,
+    memory: Arc<Memory>,
     waiting: AtomicUsize,
     waiting_max: usize,
     stranger: String,
@@ -96,6 +98,7 @@ pub(super) struct Turn<'pool> {
 /// What runs inside a turn.
 pub(super) struct Bench {
     argon2: Argon2<'static>,
+    memory: Arc<Memory>,
     work: Work,
 }
 
@@ -111,6 +114,7 @@ impl Hasher {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             scram_iterations: settings.scram_iterations,
             permits: Arc::new(Semaphore::new(settings.concurrent)),
+            memory: Arc::default(),
             waiting: AtomicUsize::new(0),
             waiting_max: settings.waiting_max,
             stranger: stranger(settings)?,
@@ -146,7 +150,8 @@ impl Turn<'_> {
         self,
         work: impl FnOnce(&Bench) -> Output + Send + 'static,
     ) -> Result<(Output, OwnedSemaphorePermit), HashError> {
-        let bench = Bench { argon2: self.pool.argon2.clone(), work: self.pool.work.clone() };
+        let Hasher { argon2, memory, work: counters, .. } = self.pool;
+        let bench = Bench { argon2: argon2.clone(), memory: Arc::clone(memory), work: counters.clone() };
         let permit = self.permit;
         tokio::task::spawn_blocking(move || (work(&bench), permit)).await.map_err(|_| HashError::System)
     }
@@ -176,7 +181,8 @@ impl Bench {
     pub(super) fn verify(&self, password: &Password, stored: &str) -> Result<bool, HashError> {
         let stored = PasswordHash::new(stored).map_err(|_| HashError::Stored)?;
         self.work.argon2.increment();
-        match self.argon2.verify_password(password.as_bytes(), &stored) {
+        let checker = Checker { today: &self.argon2, memory: &self.memory };
+        match checker.verify_password(password.as_bytes(), &stored) {
             Ok(()) => Ok(true),
             Err(password_hash::Error::PasswordInvalid) => Ok(false),
             Err(password_hash::Error::OutOfMemory | password_hash::Error::RngFailure) => Err(HashError::System),
@@ -187,6 +193,60 @@ impl Bench {
     pub(super) fn scram_keys(&self, password: &Password, salt: &[u8], iterations: u32) -> KeyPair {
         self.work.pbkdf2.increment();
         KeyPair::derive(password, salt, iterations)
+    }
+}
+
+/// What hashes are computed in, kept between them: 19 MiB taken and given back for each leave holes in the heap, of which
+/// a server that has seen fifty logins was 200 MiB large. There are never more of these than turns.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl Memory {
+    fn with<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut memory = kept.unwrap_or_else(|| vec![Block::default(); blocks]);
+        let done = work(&mut memory);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        done
+    }
+}
+
+/// Computes what a stored hash is compared with, in memory that is kept. Comparing, in constant time, is the library's.
+struct Checker<'b> {
+    today: &'b Argon2<'static>,
+    memory: &'b Memory,
+}
+
+impl CustomizedPasswordHasher<PasswordHash> for Checker<'_> {
+    type Params = Params;
+
+    fn hash_password_customized(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        algorithm: Option<&str>,
+        version: Option<u32>,
+        params: Params,
+    ) -> password_hash::Result<PasswordHash> {
+        let kept = self.today.params().block_count();
+        if params.block_count() > kept {
+            // Made with settings that took more: this one gets memory of its own.
+            return self.today.hash_password_customized(password, salt, algorithm, version, params);
+        }
+        let algorithm = algorithm.map(Algorithm::try_from).transpose()?.unwrap_or_default();
+        let version = version.map(Version::try_from).transpose()?.unwrap_or_default();
+        let argon2 = Argon2::new(algorithm, version, params);
+        let mut room = [0; Output::MAX_LENGTH];
+        let octets = argon2.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let output = room.get_mut(..octets).ok_or(password_hash::Error::OutputSize)?;
+        self.memory.with(kept, |blocks| argon2.hash_password_into_with_memory(password, salt, output, blocks))?;
+        Ok(PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(argon2.params())?,
+            salt: Some(Salt::new(salt)?),
+            hash: Some(Output::new(output)?),
+        })
     }
 }
 
@@ -273,6 +333,27 @@ mod tests {
         let new = Hasher::new(CHEAP, &Metrics::new()).unwrap();
         let verified = new.turn().await.unwrap().run(move |bench| bench.verify(&password("Secret123"), &hash)).await;
         assert_eq!(verified.unwrap().0, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn memory_is_kept_for_hashes_of_todays_size_and_no_others() {
+        let hash_of = |settings: HashSettings| async move {
+            let pool = Hasher::new(settings, &Metrics::new()).unwrap();
+            pool.turn().await.unwrap().run(|bench| bench.hash(&password("Secret123"))).await.unwrap().0.unwrap()
+        };
+        let (today, larger) = (hash_of(CHEAP).await, hash_of(HashSettings { memory_kibibytes: 128, ..CHEAP }).await);
+        let smaller = hash_of(HashSettings { memory_kibibytes: 8, passes: 2, ..CHEAP }).await;
+        let pool = Hasher::new(CHEAP, &Metrics::new()).unwrap();
+        for stored in [&today, &larger, &smaller, &today, &smaller] {
+            for (tried, right) in [("Secret123", true), ("Secret124", false)] {
+                let stored = stored.clone();
+                let verified =
+                    pool.turn().await.unwrap().run(move |bench| bench.verify(&password(tried), &stored)).await;
+                assert_eq!(verified.unwrap().0, Ok(right));
+            }
+        }
+        let kept = pool.memory.0.lock().unwrap();
+        assert_eq!(kept.iter().map(Vec::len).collect::<Vec<_>>(), [64]);
     }
 
     #[tokio::test]
