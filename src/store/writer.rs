@@ -11,10 +11,11 @@ use super::error::StoreError;
 use super::generations::{Generations, Stale};
 use super::tx::{Begin, Session, Tx};
 use super::{Observers, Touched, Waiting};
-use crate::types::limits::{COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX, WRITER_QUEUE_MAX};
+use crate::types::limits::{COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX, COMMIT_WAIT_MICROSECONDS, WRITER_QUEUE_MAX};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the writer sees of a job: run it, then tell its caller how it ended.
@@ -133,15 +134,10 @@ fn run(
     observers: &Observers,
 ) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(COMMIT_JOBS_MAX);
+    let mut together = 1;
     while let Some(first) = jobs.blocking_recv() {
-        let mut octets = first.octets();
-        batch.push(first);
-        // No waiting for more: whatever came in during the last commit is the batch.
-        while batch.len() < COMMIT_JOBS_MAX && octets < COMMIT_OCTETS_MAX {
-            let Ok(job) = jobs.try_recv() else { break };
-            octets += job.octets();
-            batch.push(job);
-        }
+        gather(first, &mut jobs, &mut batch, together);
+        together = batch.len();
         let (committed, Told { touched, waiting, stale }) = commit(session.as_mut(), &mut batch);
         if let Err(error) = &committed {
             tracing::error!(%error, jobs = batch.len(), "commit failed; nothing of it was stored");
@@ -161,6 +157,31 @@ fn run(
         }
         if committed.is_ok() && !waiting.is_empty() {
             observers.waiting(&waiting);
+        }
+    }
+}
+
+/// What came in during the last commit is the batch. Those who were answered together mostly come again together, a
+/// moment after the first of them: as many as there were the last time are waited for, for a part of the time a commit
+/// takes. Otherwise the first would have a commit for itself, and the others would wait for that. Who is alone waits for
+/// nobody.
+fn gather(
+    first: Box<dyn Job>,
+    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+    batch: &mut Vec<Box<dyn Job>>,
+    together: usize,
+) {
+    let mut octets = first.octets();
+    batch.push(first);
+    let begun = Instant::now();
+    while batch.len() < COMMIT_JOBS_MAX && octets < COMMIT_OCTETS_MAX {
+        if let Ok(job) = jobs.try_recv() {
+            octets += job.octets();
+            batch.push(job);
+        } else if batch.len() < together && begun.elapsed() < Duration::from_micros(COMMIT_WAIT_MICROSECONDS) {
+            std::thread::yield_now();
+        } else {
+            break;
         }
     }
 }
@@ -242,5 +263,43 @@ fn run_in_savepoint(session: &mut dyn Session, job: &mut dyn Job, told: &mut Tol
         session.release()
     } else {
         session.rollback_to_savepoint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Octets(usize);
+
+    impl Job for Octets {
+        fn octets(&self) -> usize {
+            self.0
+        }
+
+        fn run(&mut self, _: &mut Tx<'_>) -> bool {
+            true
+        }
+
+        fn answer(self: Box<Self>, _: Result<(), StoreError>) {}
+    }
+
+    #[test]
+    fn a_batch_is_what_is_there_and_bounded() {
+        let check = |waiting: usize, octets: usize, together: usize, expected: usize| {
+            let (queue, mut jobs) = mpsc::channel::<Box<dyn Job>>(WRITER_QUEUE_MAX);
+            for _ in 0..waiting {
+                assert!(queue.try_send(Box::new(Octets(octets))).is_ok());
+            }
+            let mut batch: Vec<Box<dyn Job>> = Vec::new();
+            gather(Box::new(Octets(octets)), &mut jobs, &mut batch, together);
+            assert_eq!(batch.len(), expected, "{waiting} of {octets} octets after a batch of {together}");
+        };
+        check(0, 1, 1, 1);
+        check(3, 1, 1, 4);
+        // Nobody comes again: the wait ends by itself.
+        check(0, 1, 8, 1);
+        check(COMMIT_JOBS_MAX + 5, 1, 8, COMMIT_JOBS_MAX);
+        check(3, COMMIT_OCTETS_MAX, 8, 1);
     }
 }

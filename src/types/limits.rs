@@ -71,6 +71,8 @@ pub const BODY_CHUNK_OCTETS: usize = 256 * 1024;
 /// Jobs and octets of one group commit.
 pub const COMMIT_JOBS_MAX: usize = 64;
 pub const COMMIT_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// How long at most a commit waits for those who shared the last one.
+pub const COMMIT_WAIT_MICROSECONDS: u64 = 100;
 /// Jobs that may wait for the writer before callers have to.
 pub const WRITER_QUEUE_MAX: usize = 1024;
 /// Threads that read the store.
