@@ -23,7 +23,7 @@
 //! is followed inside the same plan; a target that is reached twice gets one copy. Deciding before answering means that a
 //! script's `reject`, a full mailbox or a refusal by policy is said to the sending server, so no backscatter is written.
 //!
-//! Rules: `cli` → `admin` → `directory` + `rules` → Sieve text, which must compile and pass the proof over the whole
+//! Rules: `cli` and `managesieve` → `admin` → `directory` + `rules` → Sieve text, which must compile and pass the proof over the whole
 //! address graph → stored as a new version. While the server runs, `cli` speaks to it through a socket in the data
 //! directory; otherwise it opens the store itself and calls the same functions.
 //!

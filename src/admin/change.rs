@@ -81,6 +81,10 @@ impl Admin {
         cause: &str,
         mut decide: impl FnMut(&mut Draft<'_>) -> Result<Decided<T>, Refused>,
     ) -> Result<(T, Done), Refused> {
+        // One at a time: whoever decides on a snapshot that somebody else is about to change decides for nothing, and mail
+        // programs that all activate scripts would take each other's turns for ever. The rounds are for those who change the
+        // directory by other ways, such as the queue.
+        let _turn = self.0.changing.lock().await;
         for _ in 0..ROUNDS_MAX {
             let snapshot = self.directory().snapshot().await?;
             let mut draft = Draft::new(&snapshot);

@@ -130,6 +130,8 @@ struct Inner {
     running: ArcSwap<Option<Running>>,
     resolver: ArcSwap<Option<Arc<dyn Resolver>>>,
     neighbours: ArcSwap<Option<Arc<dyn Neighbours>>>,
+    /// Held while the directory is changed.
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// What a running server tells of itself. Nothing, when an act runs in a command's own process.
@@ -146,7 +148,9 @@ impl Admin {
     pub fn new(store: Store, directory: Directory, auth: Auth, delivery: Delivery, settings: Settings) -> Self {
         let (settings, running) = (ArcSwap::from_pointee(settings), ArcSwap::from_pointee(None));
         let (resolver, neighbours) = (ArcSwap::from_pointee(None), ArcSwap::from_pointee(None));
-        Self(Arc::new(Inner { store, directory, auth, delivery, settings, running, resolver, neighbours }))
+        let changing = tokio::sync::Mutex::default();
+        let inner = Inner { store, directory, auth, delivery, settings, running, resolver, neighbours, changing };
+        Self(Arc::new(inner))
     }
 
     /// From a reloaded configuration.

@@ -1,7 +1,7 @@
 //! Real programs that edit scripts, over TLS.
 //!
 //! A program that is not installed is skipped, and says so; where the gate has installed it, its absence is a failure. The
-//! libraries of Python are looked for in the interpreter that `POSTHOUSE_PYTHON` names, or in the system's.
+//! libraries of Python are looked for in `python` below the target directory, or in the system's.
 
 use crate::support::running::{PASSWORD, Running};
 use std::io::Write as _;
@@ -95,7 +95,8 @@ async fn sieve_connect() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn libraries_of_python() {
-    let python = std::env::var_os("POSTHOUSE_PYTHON").unwrap_or_else(|| "python3".into());
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python").join("bin/python3");
+    let python = if own.exists() { own } else { "python3".into() };
     let mut looked = Command::new(&python);
     looked.args(["-c", "import managesieve, sievelib.managesieve"]);
     if !is_there("sievelib or managesieve for Python", looked) {

@@ -94,6 +94,33 @@ async fn malformed_input_after_login_ends_only_its_session() {
     running.close().await;
 }
 
+/// Each activation changes the directory, and nobody's may be lost to the others'.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_activate_scripts_at_once_get_their_turn() {
+    let running = Running::open(&["managesieve"], PLAIN_LOGINS).await;
+    running.domain("example.org").await;
+    running.account("jane@example.org", None).await;
+    let address = running.port("managesieve");
+    let clients: Vec<_> = (0..60)
+        .map(|number| {
+            tokio::spawn(async move {
+                let mut client = Sieve::connect(address).await;
+                assert!(client.log_in("jane@example.org", PASSWORD).await.is_ok());
+                let name = format!("script{number}");
+                assert!(client.put(&name, "keep;\r\n").await.is_ok());
+                for _ in 0..3 {
+                    let reply = client.say(&format!("SETACTIVE \"{name}\"")).await;
+                    assert!(reply.is_ok(), "{}", reply.end);
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    running.close().await;
+}
+
 #[tokio::test]
 async fn what_stands_behind_starttls_is_dropped() {
     let running = Running::open(&["managesieve"], PLAIN_LOGINS).await;
