@@ -197,7 +197,12 @@ impl Router {
         };
         // A server named for sure whose certificate DNS does not know must prove itself the usual way.
         let tls = if demand == Demand::Proof && !tls.is_proof() { TlsDemand::Verified } else { tls };
-        let is_other = |ip: &IpAddr| !self.settings.own_addresses.contains(ip);
+        // Each inner address of this machine is as good as another, and the unspecified one leads there, too.
+        let is_inner = |ip: &IpAddr| ip.to_canonical().is_loopback() || ip.to_canonical().is_unspecified();
+        let own = &self.settings.own_addresses;
+        let is_by_dns = matches!(stop.tls, TlsRule::AskDns { .. });
+        let is_own = |ip: &IpAddr| own.contains(ip) || (is_by_dns && is_inner(ip) && own.iter().any(is_inner));
+        let is_other = |ip: &IpAddr| !is_own(ip);
         let peers: Vec<Peer> = addresses
             .into_iter()
             .filter(is_other)

@@ -16,6 +16,7 @@ use crate::smtp::client::{Client, ClientSettings, Patience};
 use crate::smtp::service::postmaster;
 use crate::store::Refusing;
 use crate::types::{Address, Domain, Envelope, ListenAddress, Notify, Recipient};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,12 +79,18 @@ fn settings(config: &Config) -> QueueSettings {
         let login = login(&one.user, one.password.reveal());
         (one.domain.clone(), with_tls(outbound, Smarthost::new(one.host.clone(), login)))
     });
-    let own = config.listen.smtp.iter().filter_map(|listen| match listen {
-        ListenAddress::Socket(address) if !address.ip().is_unspecified() => Some(address.ip()),
-        _ => None,
+    let sockets = config.listen.smtp.iter().filter_map(|listen| match listen {
+        ListenAddress::Socket(address) => Some(*address),
+        ListenAddress::Unix(_) => None,
     });
+    // A domain whose MX leads to this machine by its inner address means us, if we are who answers there.
+    let answers_inside = |socket: &SocketAddr| {
+        socket.port() == outbound.port && (socket.ip().is_unspecified() || socket.ip().is_loopback())
+    };
+    let inside = sockets.clone().any(|socket| answers_inside(&socket)).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let own = sockets.map(|socket| socket.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).chain(inside);
     QueueSettings {
-        own_addresses: own.filter(|ip| !ip.is_loopback()).collect(),
+        own_addresses: own.collect(),
         port: outbound.port,
         connect_to: outbound.connect_to.clone(),
         smarthost,

@@ -102,6 +102,34 @@ async fn our_own_name_among_the_exchangers_is_where_it_ends() {
 }
 
 #[tokio::test]
+async fn inner_addresses_are_ours_where_we_answer_there() {
+    for inner in ["A 127.0.0.1", "A 127.9.9.9", "AAAA ::1", "A 0.0.0.0", "AAAA ::ffff:127.0.0.1"] {
+        let mut world = World::new();
+        world.settings.own_addresses = vec!["127.0.0.1".parse().expect("an address")];
+        let zone = format!("d.example MX 10 b.example\n b.example {inner}");
+        let (opened, outcome) = outcome(&world, &zone, submission("x@d.example")).await;
+        assert!(opened.is_empty(), "{inner}");
+        assert_eq!(outcome, "failed 5.4.6 the domain's mail server is this one under another name", "{inner}");
+    }
+}
+
+#[tokio::test]
+async fn zones_made_to_hurt_cost_little() {
+    let looked_up = "postponed 4.4.3 the domain's mail servers could not be looked up";
+    check("d.example CNAME e.example\n e.example CNAME d.example", "x@d.example", &[], looked_up).await;
+    let circle = "d.example MX 10 a.example\n a.example CNAME b.example\n b.example CNAME a.example";
+    let address = "postponed 4.4.3 the address of the domain's mail server could not be looked up";
+    check(circle, "x@d.example", &[], address).await;
+    let many: String = (0..500)
+        .map(|n| format!("d.example MX {n} down{n}.far.example\ndown{n}.far.example A 192.0.2.{}\n", n % 250))
+        .collect();
+    let world = World::new();
+    let (opened, outcome) = outcome(&world, &many, submission("x@d.example")).await;
+    assert!((1..=crate::types::limits::MX_ADDRESSES_TRIED_MAX).contains(&opened.len()), "{}", opened.len());
+    assert!(outcome.starts_with("postponed"), "{outcome}");
+}
+
+#[tokio::test]
 async fn equal_preferences_share_the_load() {
     let world = World::new();
     world

@@ -1,0 +1,80 @@
+//! Servers that mean harm: they cost little, they don't get in, and nothing of theirs reaches a person raw.
+
+use super::first::{house, submitted};
+use crate::support::peer::{Odd, Peer, say};
+use crate::support::running::Running;
+use std::time::Duration;
+
+const MESSAGE: &str = "From: jane@example.org\nMessage-ID: <hostile@example.org>\n\nhello\n";
+
+/// The reply that the queue remembers, once there was an attempt.
+async fn last_reply(house: &Running) -> String {
+    house.until("an attempt was made", async || house.sends().await.iter().any(|send| send.last_reply.is_some())).await;
+    house.sends().await.into_iter().find_map(|send| send.last_reply).unwrap()
+}
+
+/// What a server says without end, in one line or in many, ends the attempt and stays small.
+#[tokio::test]
+async fn replies_without_end_are_cut() {
+    let check = async |place: &'static str, flood: String| {
+        let peer = Peer::start(&[], move |line, _| line.starts_with(place).then(|| Odd::Say(flood.clone()))).await;
+        let house = house(&peer).await;
+        submitted(&house, "jane@example.org", &["paul@far.example"], MESSAGE).await;
+        let reply = tokio::time::timeout(Duration::from_secs(20), last_reply(&house)).await.unwrap();
+        assert!(reply.len() < 1000, "{place}: {} octets", reply.len());
+        house.close().await;
+    };
+    let line = "220 ".to_owned() + &"x".repeat(10 * 1024 * 1024);
+    let lines = "220-hello\r\n".repeat(1024 * 1024);
+    let refusal = format!("550-no\r\n{}", "550-no\r\n".repeat(100_000));
+    tokio::join!(
+        check("GREETING", line.clone()),
+        check("GREETING", lines),
+        check("EHLO", line.replace("220 ", "250-")),
+        check("RCPT", refusal),
+    );
+}
+
+/// What was sent before the handshake is not believed after it (RFC 3207 section 6 and section 4.2).
+#[tokio::test]
+async fn replies_sent_ahead_of_tls_are_not_taken_for_protected_ones() {
+    let injected = "220 go ahead\r\n250-mx.far.example\r\n250 AUTH PLAIN\r\n250 ok\r\n250 ok\r\n354 go\r\n250 taken";
+    let peer = Peer::start(&["STARTTLS"], move |line, seen| match line {
+        "STARTTLS" if seen.count("STARTTLS") == 1 => Some(Odd::Say(injected.to_owned())),
+        _ => None,
+    })
+    .await;
+    let house = house(&peer).await;
+    submitted(&house, "jane@example.org", &["paul@far.example"], MESSAGE).await;
+    // The handshake fails, and the message goes by a connection that nobody took for a protected one.
+    let got = peer.got(1).await;
+    assert!(got[0].text().ends_with("hello\r\n"));
+    house.idle().await;
+    assert_eq!(peer.seen.count("AUTH"), 0);
+    assert!(*peer.seen.connections.lock().unwrap() >= 2);
+    house.close().await;
+}
+
+/// Control characters in a reply reach neither the report nor the queue's list as they are.
+#[tokio::test]
+async fn what_servers_say_reaches_nobody_raw() {
+    let peer = Peer::start(&[], |line, _| match line {
+        line if line.starts_with("RCPT TO:<no@") => {
+            say("550 5.1.1 \x1b]0;title\x07 \x1b[2J gone\x7f\u{9b}31m \u{202e}txt")
+        }
+        line if line.starts_with("RCPT TO:<later@") => say("450 \x1b[31mlater\x00\x08"),
+        _ => None,
+    })
+    .await;
+    let house = house(&peer).await;
+    submitted(&house, "jane@example.org", &["no@far.example", "later@far.example"], MESSAGE).await;
+    let is_clean = |text: &str| !text.chars().any(|one| one.is_control() && !matches!(one, '\r' | '\n' | '\t'));
+    let reply = last_reply(&house).await;
+    assert!(is_clean(&reply) && reply.contains("later"), "{reply:?}");
+    house.until("the report is here", async || !house.filed("jane@example.org").await.is_empty()).await;
+    let report = house.filed("jane@example.org").await.remove(0);
+    let text = String::from_utf8_lossy(&report.octets).into_owned();
+    assert!(text.contains("Diagnostic-Code: smtp; 550 5.1.1"), "{text}");
+    assert!(is_clean(&text), "{text:?}");
+    house.close().await;
+}
