@@ -161,6 +161,14 @@ impl Admin {
         }
     }
 
+    /// Domains whose new keys are to be published, for `status`.
+    pub(super) async fn keys_waiting(&self) -> Result<Vec<String>, Refused> {
+        let (now, never) = (self.store().clock().now(), Timestamp(i64::MIN));
+        let waiting = self.store().domains_with_old_dkim_keys(never, now, never).await?;
+        let line = |domain: &Domain| format!("{domain}: new DKIM keys wait for their records: posthouse dns {domain}");
+        Ok(waiting.iter().map(line).collect())
+    }
+
     /// Does with old keys what their age demands. Returns the domains whose keys changed.
     pub async fn tend_keys(&self) -> Result<Vec<Domain>, Refused> {
         let store = self.store();
@@ -351,6 +359,9 @@ mod tests {
         assert!(!format!("{stored:?}").contains("private"));
 
         assert!(!house.ok(rotate(RotateWhen::Published)).await.changed, "there are some waiting");
+        let attention = house.ok(crate::admin::Status {}).await.attention;
+        let waiting = "example.test: new DKIM keys wait for their records: posthouse dns example.test";
+        assert!(attention.iter().any(|line| line == waiting), "{attention:?}");
         let published = FakeResolver::new(&zone(&stored)).unwrap();
         house.admin.set_resolver(Arc::new(published));
         assert_eq!(later(&house, 0).await, 0, "not on the first day");

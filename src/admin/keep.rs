@@ -134,7 +134,8 @@ impl Act for Status {
             mail_octets: accounts.iter().map(|account| account.used_octets).sum(),
             queued: admin.store().send_count().await?,
             database_octets: std::fs::metadata(data.join(DATABASE_FILE)).map_or(0, |file| file.len()),
-            attention: [attention(&snapshot), scripts, admin.queue_trouble().await?].concat(),
+            attention: [attention(&snapshot), scripts, admin.queue_trouble().await?, admin.keys_waiting().await?]
+                .concat(),
             data,
         })
     }

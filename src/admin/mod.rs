@@ -14,6 +14,8 @@
 //! | `domains`, `accounts`, `app_passwords`, `aliases`, `redirections`, `responders` | add, list, show, set, remove, … |
 //! | `dkim` | keys that sign a domain's mail, and when others take over |
 //! | `neighbour` | what a split domain's other server says |
+//! | `dns` | the records a domain needs, and what DNS answers |
+//! | `trace` | a message's life, from the ledger |
 //! | `convert` | mailbox to redirection or alias, and back |
 //! | `faults` | what is wrong with the scripts that run |
 //! | `doubts` | what works in a script and is probably not meant |
@@ -33,6 +35,7 @@ mod change;
 mod convert;
 mod difference;
 mod dkim;
+mod dns;
 mod domains;
 mod doubts;
 mod draft;
@@ -50,6 +53,7 @@ mod scripts;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod views;
 pub mod words;
 
@@ -63,6 +67,7 @@ pub use causes::{AddressCause, DomainCause, ScriptCause};
 pub use change::{Done, MailNow};
 pub use convert::{Convert, ConvertTo};
 pub use dkim::{DomainRotateKeys, KeyView, KeysRotated, RotateWhen};
+pub use dns::{DnsShow, DnsView, LeftOut, OfferedService, Reached, RecordView, Verdict};
 pub use domains::{CatchAll, DomainAdd, DomainList, DomainRemove, DomainSet, DomainShow, Hosting};
 pub use doubts::{ScriptCheck, ScriptChecked};
 pub use error::{Cause, Consequence, Problem, Refused, Side, Told};
@@ -88,6 +93,7 @@ pub use scripts::{
     ScriptView, ScriptWhere, ScriptWhereError, VersionView, check_script,
 };
 pub use shown::{SHOWN_PREFIX, ShownScript};
+pub use trace::{EventView, MessageTrace, Trace, TraceAbout, TraceView};
 pub use views::{
     AccountView, AliasView, DomainKindView, DomainView, ParkedView, RedirectionView, ResponderView, TargetView,
 };
@@ -115,6 +121,10 @@ pub struct Settings {
     pub script_octets_max: usize,
     /// Our own name: mail handed to it comes back to us.
     pub hostname: Domain,
+    /// What people's programs can look up in DNS.
+    pub services: Vec<OfferedService>,
+    /// Everything goes out by it.
+    pub smarthost: Option<String>,
 }
 
 /// The office. Clones share it.
@@ -258,7 +268,7 @@ macro_rules! acts {
 }
 
 acts! {
-    DomainAdd, DomainList, DomainShow, DomainSet, DomainRemove, DomainRotateKeys,
+    DomainAdd, DomainList, DomainShow, DomainSet, DomainRemove, DomainRotateKeys, DnsShow,
     AccountAdd, AccountList, AccountShow, AccountSet, AccountPassword, AccountSuspend, AccountResume, AccountRemove,
     AccountRestore,
     AppPasswordAdd, AppPasswordList, AppPasswordRemove,
@@ -270,7 +280,7 @@ acts! {
     ScriptDifference, ScriptCheck, ScriptFaults, CompiledShow,
     QueueList, QueueShow, QueueRetry, QueueHold, QueueRelease, QueueRemove,
     Explain,
-    Status, Check, Verify, Backup,
+    Status, Check, Verify, Backup, Trace,
 }
 
 async fn perform_as<A: Act>(

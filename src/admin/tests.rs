@@ -78,6 +78,8 @@ impl House {
             keep_days: 30,
             script_octets_max: 1000,
             hostname: domain("mail.example.test"),
+            services: Vec::new(),
+            smarthost: None,
         };
         let directory_of = Directory::new(store.clone(), Limits::default());
         let delivery =

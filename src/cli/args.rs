@@ -1,7 +1,8 @@
 //! What the command line understands. Help, completions and the man page come from here.
 
-use super::{account, alias, convert, domain, explain, queue, redirect, responder, script};
+use super::{account, alias, convert, domain, explain, queue, redirect, responder, script, trace, values};
 use crate::server::ConfigSource;
+use crate::types::Domain;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -131,6 +132,24 @@ Examples:
   posthouse explain jane@example.org --from list-request@example.com --at 2026-12-24T09:00 --zone Europe/Paris
   posthouse explain jane+orders@example.org --message order.eml --json")]
     Explain(explain::Arguments),
+    /// The DNS records a domain needs, ready to paste, and what DNS answers now
+    ///
+    /// Prints a zone file: each record with what DNS has in its place, right (green), missing or strange and not needed
+    /// (orange), wrong or missing (red), and what to do. Services that the server does not offer get no records. Exits with 0
+    /// whatever DNS says: --json has a verdict for each record.
+    #[command(after_long_help = "Example:\n  posthouse dns example.org")]
+    Dns {
+        /// The domain
+        #[arg(value_name = "DOMAIN", value_parser = values::domain)]
+        domain: Domain,
+    },
+    /// A message's whole life: where it came from, what was decided by which line, where it went
+    ///
+    /// Every decision and every attempt is written down for 90 days, with the replies of other servers.
+    #[command(
+        after_long_help = "Examples:\n  posthouse trace --message-id 'abc@example.org'\n  posthouse trace --address jane@example.org --last 3"
+    )]
+    Trace(trace::Arguments),
     /// Copy the whole store into one file, while it works
     ///
     /// The file is complete and consistent when it appears under its name. `posthouse verify FILE` checks it, `posthouse
@@ -230,6 +249,10 @@ mod tests {
         check("convert jane@example.org");
         check("convert jane@example.org --to-mailbox --to-alias x@example.org");
         check("script activate jane@example.org");
+        check("trace");
+        check("trace --message-id a --address a@example.org");
+        check("trace --address a@example.org --last 0");
+        check("dns");
         check("verify a b");
     }
 

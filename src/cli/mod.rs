@@ -17,6 +17,7 @@ mod check;
 mod convert;
 mod demo;
 mod desk;
+mod dns;
 mod domain;
 mod explain;
 mod failure;
@@ -30,6 +31,7 @@ mod restore;
 mod script;
 mod serve;
 mod status;
+mod trace;
 mod values;
 mod verify;
 
@@ -92,6 +94,8 @@ async fn administer(command: Command, source: crate::server::ConfigSource, outpu
         Command::Script { action } => script::run(action, &mut desk, output).await,
         Command::Queue { action } => queue::run(action, &mut desk, output).await,
         Command::Explain(arguments) => explain::run(arguments, &mut desk, output).await,
+        Command::Dns { domain } => dns::run(domain, &mut desk, output).await,
+        Command::Trace(arguments) => trace::run(arguments, &mut desk, output).await,
         Command::Status => status::run(&mut desk, output).await,
         Command::Check => check::run(&mut desk, output).await,
         Command::Verify { file } => verify::run(file, &mut desk, output).await,

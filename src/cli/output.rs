@@ -1,7 +1,7 @@
 //! Printing: tables for people, JSON for programs, colours only on a terminal.
 
 use super::failure::Failure;
-use crate::admin::{Done, words};
+use crate::admin::{Done, Verdict, words};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -45,6 +45,10 @@ impl Paint {
 
     fn notable(self, text: &str) -> String {
         self.with("33", text)
+    }
+
+    fn good(self, text: &str) -> String {
+        self.with("32", text)
     }
 
     fn helpful(self, text: &str) -> String {
@@ -140,6 +144,17 @@ impl Page {
         self.line(format!("{label} {text}"));
     }
 
+    /// Behind `mark`, in the colour of what is said.
+    pub(super) fn verdict(&mut self, mark: &str, verdict: Verdict, text: &str) {
+        let text = match verdict {
+            Verdict::Green => self.paint.good(text),
+            Verdict::Orange => self.paint.notable(text),
+            Verdict::Red => self.paint.bad(text),
+            Verdict::Unknown => text.to_owned(),
+        };
+        self.line(format!("{mark} {text}"));
+    }
+
     pub(super) fn done(&mut self, done: &Done, headline: &str) {
         let headline = if done.changed { headline } else { "nothing had to be changed" };
         self.strong_line(headline);
@@ -214,6 +229,11 @@ impl Page {
 /// `2026-11-20 03:31`, in UTC, of a time as the answers carry it.
 pub(super) fn minute(rfc3339: &str) -> String {
     rfc3339.chars().take("2026-11-20T03:31".len()).collect::<String>().replace('T', " ")
+}
+
+/// `2026-11-20 03:31:42`, in UTC.
+pub(super) fn second(rfc3339: &str) -> String {
+    rfc3339.chars().take("2026-11-20T03:31:42".len()).collect::<String>().replace('T', " ")
 }
 
 pub(super) fn quota(used_octets: u64, quota_octets: Option<u64>) -> String {

@@ -1,7 +1,7 @@
 //! From a plan to the one transaction that does it.
 
 use super::explain::Explanation;
-use super::mail::{Answers, Mail, Origin};
+use super::mail::{Answers, Mail, Origin, RefusedMail};
 use super::marks::Marks;
 use super::outward;
 use super::own_mail::{self, House};
@@ -9,11 +9,13 @@ use super::plan::{DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
 use super::planned::{StoredMessage, body_of, with_return_path};
 use crate::directory::Snapshot;
 use crate::filter::{Cause, Content, Filing as CopyFiling, ScriptKind, ScriptName};
+use crate::message::{self, HeaderFields};
 use crate::store::{
     Answered, BodyChoice, Deposit, Duplicate, Filing, FilingPlace, LedgerEntry, NewBody, NewSend, ScriptFault,
     ScriptOwner, SendDetails, SendKind, StoreError, TargetNews, TargetNote,
 };
 use crate::types::{AccountId, Address, Envelope, Flags, Notify, Recipient};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What is known besides the plan.
@@ -358,12 +360,7 @@ fn received(plan: &Plan, facts: &Facts<'_>) -> Result<LedgerEntry, StoreError> {
     let detail = serde_json::json!({
         "from": facts.mail.remote_ip.map(|ip| ip.to_string()),
         "host": facts.mail.remote_host,
-        "by": match &facts.mail.origin {
-            Origin::Mx => "mx".to_owned(),
-            Origin::Lmtp => "lmtp".to_owned(),
-            Origin::House => "house".to_owned(),
-            Origin::Submission { address, .. } => format!("submission by {address}"),
-        },
+        "by": origin(&facts.mail.origin),
         "octets": facts.message.len(),
         "verdicts": facts.mail.verdicts,
         "plan": explanation,
@@ -379,6 +376,48 @@ fn received(plan: &Plan, facts: &Facts<'_>) -> Result<LedgerEntry, StoreError> {
     })
 }
 
+/// Of a message that was refused before any script saw it.
+pub(super) fn refusal(mail: &Mail, refused: &RefusedMail<'_>) -> LedgerEntry {
+    let envelope = &mail.envelope;
+    let recipients = envelope.recipients.iter().map(|recipient| &recipient.address);
+    let mut addresses: Vec<String> =
+        recipients.chain(&envelope.sender).map(|address| address.canonical().to_string()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let detail = serde_json::json!({
+        "from": mail.remote_ip.map(|ip| ip.to_string()),
+        "host": mail.remote_host,
+        "by": origin(&mail.origin),
+        "octets": refused.octets,
+        "verdicts": mail.verdicts,
+        "why": refused.why,
+    });
+    LedgerEntry {
+        event: "refused".to_owned(),
+        session: mail.session.clone(),
+        message_id: message_id(refused.header),
+        sender: envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
+        addresses,
+        send: None,
+        detail: detail.to_string(),
+    }
+}
+
+fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Mx => "mx".to_owned(),
+        Origin::Lmtp => "lmtp".to_owned(),
+        Origin::House => "house".to_owned(),
+        Origin::Submission { address, .. } => format!("submission by {address}"),
+    }
+}
+
+/// Without angle brackets; empty where there is none.
+pub(super) fn message_id(header: &[u8]) -> String {
+    let field = HeaderFields::first(header, "Message-ID");
+    field.and_then(|field| message::message_id(field.value()).map(Cow::into_owned)).unwrap_or_default()
+}
+
 /// The envelope of mail the house wrote: from nobody (RFC 3834 section 3.3), to one, with no report about it.
 pub(super) fn own_envelope(to: &Address) -> Envelope {
     let recipient = Recipient { notify: Notify::NEVER, ..Recipient::plain(to.clone()) };
@@ -386,7 +425,13 @@ pub(super) fn own_envelope(to: &Address) -> Envelope {
 }
 
 /// The house's own mail to outside.
-pub(super) fn own_send(mail: &Mail, own: &OwnMail, stored: &StoredMessage, lifetime_seconds: i64) -> NewSend {
+pub(super) fn own_send(
+    mail: &Mail,
+    own: &OwnMail,
+    stored: &StoredMessage,
+    lifetime_seconds: i64,
+    about: &str,
+) -> NewSend {
     NewSend {
         kind: own.kind,
         account: own.account,
@@ -403,6 +448,8 @@ pub(super) fn own_send(mail: &Mail, own: &OwnMail, stored: &StoredMessage, lifet
             sign: true,
             skip_octets: stored.return_path_octets,
             cause: own.cause.clone(),
+            // Of what it is about: it belongs to that message's life.
+            message_id: about.to_owned(),
             session: mail.session.clone(),
             ..SendDetails::default()
         },

@@ -40,3 +40,11 @@ pub enum Answers {
     /// LMTP: a reply for each.
     Each,
 }
+
+/// A message that is refused before any script sees it, for the ledger.
+pub struct RefusedMail<'r> {
+    pub header: &'r [u8],
+    pub octets: usize,
+    /// In words.
+    pub why: &'r str,
+}

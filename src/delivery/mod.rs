@@ -28,7 +28,7 @@ mod tests;
 mod trial;
 
 pub use explain::{ActionLine, Because, Explanation, RecipientOutcome, Report, Stop, SuppressedLine};
-pub use mail::{Answers, Mail, Origin};
+pub use mail::{Answers, Mail, Origin, RefusedMail};
 pub use plan::{Deed, DeedKind, Fate, Kept, Outgoing, OutgoingKind, Plan, Visit};
 pub use trial::{Trial, TrialSender, Tried};
 
@@ -182,6 +182,11 @@ impl Delivery {
     /// Puts the plan into the writer's queue. Blocks.
     fn begin(&self, planned: &Planned) -> Result<Depositing, DeliveryError> {
         Ok(Box::pin(self.0.store.begin_deposit(planned.deposit(self)?)))
+    }
+
+    /// Writes down that a message was refused before it came here.
+    pub async fn note_refusal(&self, mail: &Mail, refused: &RefusedMail<'_>) -> Result<(), StoreError> {
+        self.0.store.record(vec![commit::refusal(mail, refused)]).await
     }
 
     /// What would happen, through the same code, changing nothing.

@@ -7,7 +7,7 @@ use super::own_mail::House;
 use super::plan::{Fate, Plan};
 use crate::directory::Snapshot;
 use crate::mailbox;
-use crate::message::{self, HeaderFields};
+use crate::message;
 use crate::store::{BodyChoice, Deposit, LargeBody, NewBody, StoreError};
 use crate::types::Address;
 use crate::types::limits::BODY_AHEAD_OCTETS;
@@ -72,9 +72,7 @@ impl Planned {
         stored: StoredMessage,
     ) -> Result<Self, StoreError> {
         let plan = delivery.plan(&snapshot, &mail, &stored.octets);
-        let message_id = HeaderFields::first(&stored.octets, "Message-ID")
-            .and_then(|field| message::message_id(field.value()).map(std::borrow::Cow::into_owned))
-            .unwrap_or_default();
+        let message_id = commit::message_id(&stored.octets);
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(|error| StoreError::Io(format!("no randomness: {error}")))?;
         let random: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
@@ -134,7 +132,7 @@ impl Planned {
         let place = deposit.bodies.len();
         if !self.snapshot.is_hosted(own.to.domain()) {
             let body = BodyChoice::New(place);
-            let send = commit::own_send(&mail, own, &stored, delivery.0.send_lifetime_seconds);
+            let send = commit::own_send(&mail, own, &stored, delivery.0.send_lifetime_seconds, &self.message_id);
             deposit.bodies.push(body_of(&stored.octets)?);
             deposit.sends.push((body, send));
             return Ok(());

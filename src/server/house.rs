@@ -1,8 +1,9 @@
 //! The services every way of running needs, opened in order: for `serve`, and for a command that finds no server running.
 
+use super::listeners::is_built;
 use super::neighbours::Callers;
-use super::resolver::resolver;
-use crate::admin::{self, Admin};
+use super::resolver::resolver_without_memory;
+use crate::admin::{self, Admin, OfferedService, Reached};
 use crate::auth::{Auth, AuthFailure, AuthSettings, HashSettings};
 use crate::config::Config;
 use crate::delivery::Delivery;
@@ -10,7 +11,7 @@ use crate::directory::Directory;
 use crate::rules::{AddressRules, Limits, PasswordRules};
 use crate::store::{DATABASE_FILE, Store, StoreError};
 use crate::telemetry::Metrics;
-use crate::types::SystemClock;
+use crate::types::{ListenAddress, SystemClock};
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl House {
             .map_err(OpenError::Store)?;
         let admin =
             Admin::new(store.clone(), directory.clone(), auth.clone(), delivery.clone(), admin_settings(&config));
-        match resolver(&config) {
+        match resolver_without_memory(&config) {
             Ok(resolver) => admin.set_resolver(Arc::new(resolver)),
             // Most of what is done here needs no names.
             Err(error) => tracing::debug!(%error, "DNS can't be asked"),
@@ -142,5 +143,23 @@ fn admin_settings(config: &Config) -> admin::Settings {
         keep_days: config.removal.keep_days,
         script_octets_max: config.limits.script_octets_max,
         hostname: config.host(),
+        services: config.listen.all().map(|(name, addresses)| offered(name, addresses)).into(),
+        smarthost: config.outbound.smarthost.as_ref().map(ToString::to_string),
     }
+}
+
+/// Where a service is reached from outside, if it is.
+fn offered(name: &'static str, addresses: &[ListenAddress]) -> OfferedService {
+    let ports = addresses.iter().filter_map(|address| match address {
+        ListenAddress::Socket(socket) => Some(socket),
+        ListenAddress::Unix(_) => None,
+    });
+    let outside = ports.into_iter().find(|socket| !socket.ip().to_canonical().is_loopback());
+    let reached = match outside {
+        _ if addresses.is_empty() => Reached::Off,
+        _ if !is_built(name) => Reached::NotBuilt,
+        Some(socket) => Reached::At(socket.port()),
+        None => Reached::FromHereOnly,
+    };
+    OfferedService { name, reached }
 }

@@ -87,6 +87,11 @@ fn service(name: &str) -> Option<Start> {
     SERVICES.iter().find(|(key, _)| *key == name).map(|(_, start)| *start)
 }
 
+/// Whether this version has the service.
+pub(super) fn is_built(name: &str) -> bool {
+    service(name).is_some()
+}
+
 /// Bound, and not served yet.
 pub(super) struct Bound {
     pub(super) name: &'static str,

@@ -8,6 +8,13 @@ use std::time::Duration;
 /// What resolv.conf(5) says of a machine without that file.
 const LOCAL_SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
 
+/// For administrators, who have just changed a zone and want to see it.
+pub(super) fn resolver_without_memory(config: &Config) -> Result<SystemResolver, DnsError> {
+    let mut config = config.clone();
+    config.dns.cache_entries_max = 0;
+    resolver(&config)
+}
+
 pub(super) fn resolver(config: &Config) -> Result<SystemResolver, DnsError> {
     let options = SystemResolverOptions {
         servers: config.dns.servers.clone(),

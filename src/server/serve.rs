@@ -11,7 +11,7 @@ use super::source::ConfigSource;
 use super::upkeep;
 use crate::admin::Running;
 use crate::config::{Config, LogFormat};
-use crate::dns::{DnsError, Resolver};
+use crate::dns::DnsError;
 use crate::net::{BindError, Identity, IdentityError, Origin, Shutdown, State, TlsError, TlsServer, is_root};
 use crate::telemetry::{Format, Log, LogError};
 use std::fmt;
@@ -130,8 +130,6 @@ impl Server {
         let shutdown = Shutdown::new();
         let data = house.config.data.clone();
         let resolver = Arc::new(resolver(&house.config).map_err(StartError::Dns)?);
-        // One cache for all.
-        house.admin.set_resolver(Arc::clone(&resolver) as Arc<dyn Resolver>);
         let queue = queue::open(&house, Arc::clone(&resolver), &shutdown).await?;
         let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone(), resolver, queue.clone());
         let stage = stage.map_err(|error| StartError::Directory(data, error))?;

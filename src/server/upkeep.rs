@@ -79,6 +79,7 @@ async fn round(house: &House, shutdown: &Shutdown) -> Result<(), StoreError> {
     tell_of_scripts(house).await?;
     let bodies = store.purge_orphans().await?;
     while !shutdown.is_requested() && store.forget_memories().await? > 0 {}
+    while !shutdown.is_requested() && store.index_ledger().await? > 0 {}
     let before = store.clock().now().plus_seconds(-SCRIPT_FAULT_KEEP_DAYS * DAY_SECONDS);
     while !shutdown.is_requested() && store.trim_script_faults(before).await? > 0 {}
     let before = store.clock().now().plus_seconds(-LEDGER_KEEP_DAYS * DAY_SECONDS);

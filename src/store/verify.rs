@@ -77,6 +77,7 @@ fn check_snapshot(
     check_bodies(&mut tx, &mut findings, &named, progress)?;
     check_directory(&mut tx, &mut findings)?;
     check_extensions(&mut tx, &mut findings)?;
+    check_ledger(&mut tx, &mut findings)?;
     Ok(findings)
 }
 
@@ -313,6 +314,17 @@ fn check_directory(tx: &mut Tx<'_>, findings: &mut Vec<Finding>) -> Result<(), S
 }
 
 /// What has no foreign key because 0 stands for everybody or for the server.
+fn check_ledger(tx: &mut Tx<'_>, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    tx.each(
+        "SELECT k.ledger_id FROM ledger_key k LEFT JOIN ledger l ON l.ledger_id = k.ledger_id WHERE l.ledger_id IS NULL",
+        &[],
+        |row| {
+            findings.push(Finding(format!("ledger event {}: it is found by a number, and is gone", row.int(0)?)));
+            Ok(ControlFlow::Continue(()))
+        },
+    )
+}
+
 fn check_extensions(tx: &mut Tx<'_>, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
     tx.each(
         "SELECT n.mailbox_id, n.account_id, n.entry FROM annotation n

@@ -499,3 +499,12 @@ pub const SHOWN_ADDRESSES_MAX: usize = 100;
 /// Domains whose MX records `check` and `status` look at, and the time for all of them.
 pub const MX_CHECK_DOMAINS_MAX: usize = 200;
 pub const MX_CHECK_SECONDS_MAX: u64 = 2;
+/// Octets of one string of a TXT record (RFC 1035 section 3.3).
+pub const DNS_STRING_OCTETS_MAX: usize = 255;
+/// How long all questions of `posthouse dns` may take, and what is shown of one answer.
+pub const DNS_SHOW_SECONDS: u64 = 20;
+pub const DNS_SHOWN_CHARACTERS_MAX: usize = 600;
+/// Messages `posthouse trace` tells of, events it looks at to find them, and events of one message it tells.
+pub const TRACE_MESSAGES_MAX: usize = 1000;
+pub const TRACE_EVENTS_MAX: usize = 20_000;
+pub const TRACE_EVENTS_PER_MESSAGE_MAX: usize = 500;

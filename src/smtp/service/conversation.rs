@@ -4,7 +4,7 @@ use super::letter::{Client, Hop, Letter, LetterError};
 use super::standing::{ClientName, Listed};
 use super::{Reception, outcome, recipients, returns, senders, standing};
 use crate::auth::{Authenticated, Mechanism};
-use crate::delivery::{Answers, Mail, Origin};
+use crate::delivery::{Answers, Mail, Origin, RefusedMail};
 use crate::directory::Snapshot;
 use crate::net::TlsFacts;
 use crate::policy::{Arrival, Assessment, Trust, is_exempt};
@@ -171,7 +171,7 @@ impl Session {
             let (client, sender) = (self.caller.peer.ip(), envelope.sender.clone());
             assessment =
                 Assessment::of(verifier.verify(Arrival { client, hello: hello.name.clone(), sender }, scan).await);
-            standing::admit(&assessment)?;
+            self.admit(&assessment, &envelope, &letter).await?;
         }
         let trust = if origin == Origin::Lmtp { Trust::Neighbour } else { Trust::Nobody };
         let is_submission = self.caller.kind.needs_login();
@@ -201,6 +201,27 @@ impl Session {
             not_forwarded: assessment.forwarding_admission().err().map(|why| why.to_string()),
         };
         self.hand_over(mail, letter).await
+    }
+
+    /// A message that policy keeps out is a matter for the ledger: somebody will ask where it is.
+    async fn admit(&self, assessment: &Assessment, envelope: &Envelope, letter: &Letter) -> Verdict {
+        let Err(cause) = standing::admit(assessment) else { return Ok(()) };
+        let mail = Mail {
+            envelope: envelope.clone(),
+            origin: Origin::Mx,
+            now: self.reception.clock.now(),
+            remote_ip: self.caller.peer.ip(),
+            remote_host: None,
+            session: self.caller.session.to_string(),
+            verdicts: standing::in_words(assessment),
+            not_forwarded: None,
+        };
+        let why = standing::why_not(assessment);
+        let refused = RefusedMail { header: letter.header(), octets: letter.octets(), why: &why };
+        if let Err(error) = self.reception.delivery.note_refusal(&mail, &refused).await {
+            tracing::warn!(%error, "a refusal could not be written down");
+        }
+        Err(cause.into())
     }
 
     async fn hand_over(&self, mut mail: Mail, letter: Letter) -> Result<Delivered, Refusal> {

@@ -82,6 +82,19 @@ pub(super) fn admit(assessment: &Assessment) -> Result<(), Cause> {
     }
 }
 
+/// Why it is not let in, for the ledger; empty where it is.
+pub(super) fn why_not(assessment: &Assessment) -> String {
+    match assessment.verdict() {
+        Verdict::Accept | Verdict::Junk(_) => String::new(),
+        Verdict::Defer(domain) => {
+            format!("told to come again: DNS did not tell whether {domain} vouches for the message")
+        }
+        Verdict::Refuse(domain) => {
+            format!("nothing vouches for its author, and the policy of {domain} (DMARC) is to reject such mail")
+        }
+    }
+}
+
 pub(super) fn looping(found: Loop) -> Cause {
     tracing::info!(?found, "refused: the message goes in circles");
     Cause::Looping

@@ -234,6 +234,7 @@ const ACTS: &[Act] = &[
     ("remove_send", |store, scene| Box::pin(async move { store.remove_send(scene.send, event()).await.map(|_| ()) })),
     ("forget_memories", |store, _| Box::pin(async { store.forget_memories().await.map(|_| ()) })),
     ("record", |store, _| Box::pin(async { store.record(vec![event(), event()]).await })),
+    ("index_ledger", |store, _| Box::pin(async { store.index_ledger().await.map(|_| ()) })),
     ("trim_ledger", |store, _| Box::pin(async { store.trim_ledger(NOW.plus_seconds(9)).await.map(|_| ()) })),
     ("replace_dkim_keys", |store, _| {
         let new = DkimKey { selector: "s".to_owned(), state: DkimKeyState::Signing, ..old_key() };

@@ -6,4 +6,4 @@ mod crash;
 mod credentials;
 mod faulty;
 mod queue;
-mod world;
+pub(in crate::store) mod world;

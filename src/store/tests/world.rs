@@ -7,25 +7,25 @@ use crate::store::{
 use crate::types::{AccountId, Address, FixedClock, Flags, MailboxName, Switches, Timestamp};
 use std::sync::Arc;
 
-pub(super) const NOW: Timestamp = Timestamp(1_790_000_000_000);
+pub(in crate::store) const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
-pub(super) struct World {
-    pub(super) store: Store,
-    pub(super) clock: Arc<FixedClock>,
-    pub(super) directory: tempfile::TempDir,
+pub(in crate::store) struct World {
+    pub(in crate::store) store: Store,
+    pub(in crate::store) clock: Arc<FixedClock>,
+    pub(in crate::store) directory: tempfile::TempDir,
 }
 
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(in crate::store) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-pub(super) fn address(text: &str) -> Address {
+pub(in crate::store) fn address(text: &str) -> Address {
     text.parse().expect("a well-formed address")
 }
 
 impl World {
     /// Empty.
-    pub(super) fn bare() -> Self {
+    pub(in crate::store) fn bare() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let clock = Arc::new(FixedClock::at(NOW));
         let store = Store::open(directory.path(), clock.clone()).expect("an empty directory opens");
@@ -33,31 +33,31 @@ impl World {
     }
 
     /// example.test with jane@ and john@.
-    pub(super) async fn with_people() -> Self {
+    pub(in crate::store) async fn with_people() -> Self {
         let world = Self::bare();
         add_people(&world.store).await.expect("two accounts");
         world
     }
 
-    pub(super) async fn account(&self, name: &str) -> AccountId {
+    pub(in crate::store) async fn account(&self, name: &str) -> AccountId {
         self.store.account(&address(name)).await.expect("readable").expect("an account").id
     }
 
     /// Closes and opens again, as after an orderly stop.
-    pub(super) fn reopened(self) -> Self {
+    pub(in crate::store) fn reopened(self) -> Self {
         let Self { store, clock, directory } = self;
         drop(store);
         let store = Store::open(directory.path(), clock.clone()).expect("opens again");
         Self { store, clock, directory }
     }
 
-    pub(super) fn assert_sound(&self) {
+    pub(in crate::store) fn assert_sound(&self) {
         let findings = self.store.verify(&mut |_, _| {}).expect("verifiable");
         assert!(findings.is_empty(), "{findings:#?}");
     }
 }
 
-pub(super) fn put_mailbox(name: &str) -> DirectoryChange {
+pub(in crate::store) fn put_mailbox(name: &str) -> DirectoryChange {
     DirectoryChange::PutAddress {
         address: address(name),
         switches: Switches { mailbox: true, ..Switches::default() },
@@ -68,7 +68,7 @@ pub(super) fn put_mailbox(name: &str) -> DirectoryChange {
     }
 }
 
-pub(super) fn new_account(name: &str, quota_octets: Option<u64>) -> DirectoryChange {
+pub(in crate::store) fn new_account(name: &str, quota_octets: Option<u64>) -> DirectoryChange {
     DirectoryChange::AddAccount(NewAccount {
         address: address(name),
         names: Names { display: "Jane Doe".to_owned(), ..Names::default() },
@@ -78,7 +78,7 @@ pub(super) fn new_account(name: &str, quota_octets: Option<u64>) -> DirectoryCha
     })
 }
 
-pub(super) async fn add_people(store: &Store) -> Result<u64, StoreError> {
+pub(in crate::store) async fn add_people(store: &Store) -> Result<u64, StoreError> {
     let generation = store.directory_generation().await?;
     let domain =
         NewDomain { name: "example.test".parse().expect("a domain"), kind: DomainKind::Authoritative, catch_all: None };
@@ -92,11 +92,11 @@ pub(super) async fn add_people(store: &Store) -> Result<u64, StoreError> {
     store.change_directory(generation, changes).await
 }
 
-pub(super) fn body(text: &str) -> NewBody {
+pub(in crate::store) fn body(text: &str) -> NewBody {
     NewBody::of(text.as_bytes(), index(text)).expect("packs")
 }
 
-pub(super) fn large_body(text: &str) -> LargeBody {
+pub(in crate::store) fn large_body(text: &str) -> LargeBody {
     LargeBody::of(Arc::new(text.as_bytes().to_vec()), index(text)).expect("packs")
 }
 
@@ -111,7 +111,7 @@ fn index(text: &str) -> BodyIndex {
     }
 }
 
-pub(super) fn filing(account: AccountId, mailbox: &str, flags: Flags) -> Filing {
+pub(in crate::store) fn filing(account: AccountId, mailbox: &str, flags: Flags) -> Filing {
     Filing {
         account,
         place: FilingPlace::Named(MailboxName::parse(mailbox).expect("a name")),
@@ -125,6 +125,6 @@ pub(super) fn filing(account: AccountId, mailbox: &str, flags: Flags) -> Filing 
 }
 
 /// One message into one mailbox.
-pub(super) fn message(account: AccountId, mailbox: &str, text: &str) -> Deposit {
+pub(in crate::store) fn message(account: AccountId, mailbox: &str, text: &str) -> Deposit {
     Deposit { bodies: vec![body(text)], filings: vec![filing(account, mailbox, Flags::NONE)], ..Deposit::default() }
 }

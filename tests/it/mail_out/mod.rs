@@ -2,8 +2,10 @@
 
 mod first;
 mod forwarding;
+mod hostile;
 mod kills;
 mod odd;
 mod postfix;
 mod queue;
 mod split;
+mod trace;

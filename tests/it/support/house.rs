@@ -128,6 +128,8 @@ impl House {
             keep_days: 30,
             script_octets_max: 10_000,
             hostname: Domain::parse(tls::HOST).unwrap(),
+            services: Vec::new(),
+            smarthost: None,
         };
         let (directory, delivery) = (self.directory.clone(), self.delivery.clone());
         Admin::new(self.store.clone(), directory, self.auth.clone(), delivery, settings)
