@@ -196,20 +196,27 @@ impl SearchTextBuilder {
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        self.body.push(PIECE);
         let room = self.room();
+        // Mapping changes the length of few texts. Growing step by step would copy a large one again and again, and hold it
+        // twice each time.
+        self.body.reserve(1 + text.len().min(room));
+        self.body.push(PIECE);
         self.is_complete &= push_mapped(text, &mut self.body, room);
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
         let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes();
-        let mut out = Vec::with_capacity(HEAD_OCTETS + self.fields.len() + self.mime.len() + self.body.len());
-        out.extend_from_slice(&[VERSION, u8::from(self.is_complete)]);
-        out.extend_from_slice(&offset(self.fields.len()));
-        out.extend_from_slice(&offset(self.fields.len() + self.mime.len()));
-        for region in [&self.fields, &self.mime, &self.body] {
-            out.extend_from_slice(region.as_bytes());
+        let mut head = Vec::with_capacity(HEAD_OCTETS + self.fields.len() + self.mime.len());
+        head.extend_from_slice(&[VERSION, u8::from(self.is_complete)]);
+        head.extend_from_slice(&offset(self.fields.len()));
+        head.extend_from_slice(&offset(self.fields.len() + self.mime.len()));
+        for region in [&self.fields, &self.mime] {
+            head.extend_from_slice(region.as_bytes());
         }
+        // The body can be large: it is moved behind the others, not copied.
+        let mut out = self.body.into_bytes();
+        out.reserve_exact(head.len());
+        out.splice(0..0, head);
         out
     }
 }

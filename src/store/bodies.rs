@@ -72,6 +72,11 @@ fn zstd(raw: &[u8]) -> Result<Vec<u8>, StoreError> {
     Ok(packed)
 }
 
+/// With room for what comes of it, and not for as much as went in.
+fn zstd_large(raw: &[u8]) -> Result<Vec<u8>, StoreError> {
+    zstd::stream::encode_all(raw, ZSTD_LEVEL).map_err(|error| StoreError::Io(error.to_string()))
+}
+
 fn unzstd(data: &[u8], octets: usize) -> Result<Vec<u8>, StoreError> {
     let raw = zstd::bulk::decompress(data, octets).map_err(|error| StoreError::Damaged(error.to_string()))?;
     if raw.len() == octets { Ok(raw) } else { Err(StoreError::Damaged("a chunk of another size".to_owned())) }
@@ -118,9 +123,7 @@ impl NewBody {
         let octets = u32::try_from(raw.len()).map_err(|_| StoreError::Limit("octets of a message"))?;
         let search = std::mem::take(&mut index.search_text);
         let search_octets = u32::try_from(search.len()).map_err(|_| StoreError::Limit("octets of search text"))?;
-        let mut search_data = zstd(&search)?;
-        // Its room was that of the text; a large one may wait in the writer's queue.
-        search_data.shrink_to_fit();
+        let search_data = if search.len() > BODY_CHUNK_OCTETS { zstd_large(&search)? } else { zstd(&search)? };
         Ok(Self { octets, hash: Sha256::digest(raw).into(), chunks: Vec::new(), index, search_octets, search_data })
     }
 

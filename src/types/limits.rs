@@ -35,6 +35,8 @@ pub const SUBMISSION_AUTHORS_MAX: usize = 20;
 pub const SMTP_DISCARDED_OCTETS_MAX: u64 = 128 * 1024 * 1024;
 /// Octets of an arriving message that are held in memory; the rest goes to a file.
 pub const SPOOL_MEMORY_OCTETS: usize = 64 * 1024;
+/// Pieces of arriving messages that are written to files at one time.
+pub const SPOOL_WRITERS: usize = 4;
 /// Octets of a mailbox name in UTF-8; modified UTF-7 at its worst still fits a line.
 pub const MAILBOX_NAME_OCTETS_MAX: usize = 1024;
 /// Levels of a mailbox name.

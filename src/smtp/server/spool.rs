@@ -2,13 +2,17 @@
 //!
 //! Nothing here is durable and nothing has to be: until the message is committed and acknowledged, the client has it.
 
-use crate::types::limits::SPOOL_MEMORY_OCTETS;
+use crate::types::limits::{SPOOL_MEMORY_OCTETS, SPOOL_WRITERS};
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Semaphore;
+
+/// Pieces that are written at one time: one disk has no use for a thread from each of hundreds of connections.
+static WRITERS: Semaphore = Semaphore::const_new(SPOOL_WRITERS);
 
 /// A message coming in.
 #[derive(Debug)]
@@ -45,6 +49,7 @@ impl Spool {
             (Arc::clone(&self.directory), self.file.take(), std::mem::take(&mut self.buffer));
         // Until it is known to be written, and for good if this is dropped half way.
         self.failed = true;
+        let _writing = WRITERS.acquire().await.map_err(io::Error::other)?;
         let task = tokio::task::spawn_blocking(move || {
             let mut file = match file {
                 Some(file) => file,

@@ -15,7 +15,7 @@ const STATEMENT_CACHE: usize = 160;
 /// 8 KiB: a page of 128 message entries fits one leaf without overflow.
 const PAGE_OCTETS: i64 = 8192;
 /// KiB of page cache of the writer, and of each reader.
-const WRITER_CACHE_KIB: i64 = 32 * 1024;
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
 /// How long another program's lock is waited for before we say busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
