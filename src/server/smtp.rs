@@ -9,6 +9,7 @@ use crate::policy::{BlockLists, Patience, RateLimits, Rates, Verifier};
 use crate::queue::{Queue, Signer};
 use crate::smtp::server::{Cause, Driver, Kind, Limits, Offered, Settings, prepare_directory};
 use crate::smtp::service::{Reception, postmaster};
+use crate::types::limits::{DELIVER_BY_SECONDS_MIN, HOLD_SECONDS_MAX};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -95,7 +96,19 @@ fn start(stage: &Stage, listener: Listener, kind: Kind) -> Task {
 
 /// What is joined up from one end to the other.
 fn offered(kind: Kind) -> Offered {
-    Offered { starttls: kind != Kind::Submissions, smtputf8: true, dsn: true, binary_mime: true, ..Offered::default() }
+    let is_submission = kind.needs_login();
+    Offered {
+        starttls: kind != Kind::Submissions,
+        binary_mime: true,
+        smtputf8: true,
+        dsn: true,
+        requiretls: true,
+        // RFC 4865 section 1.
+        hold_seconds_max: is_submission.then_some(HOLD_SECONDS_MAX),
+        deliver_by_seconds_min: Some(DELIVER_BY_SECONDS_MIN),
+        // RFC 6710 section 5: priorities that strangers give to their own mail would be worth nothing.
+        mt_priority: is_submission,
+    }
 }
 
 fn rate_limits(config: &Config) -> RateLimits {

@@ -35,6 +35,10 @@ pub const SUBMISSION_AUTHORS_MAX: usize = 20;
 pub const SMTP_DISCARDED_OCTETS_MAX: u64 = 128 * 1024 * 1024;
 /// Octets of an arriving message that are held in memory; the rest goes to a file.
 pub const SPOOL_MEMORY_OCTETS: usize = 64 * 1024;
+/// Seconds a submitted message may be held (RFC 4865 section 4), and the least time in which one can be asked to be
+/// delivered (RFC 2852 section 2).
+pub const HOLD_SECONDS_MAX: u32 = 30 * 24 * 60 * 60;
+pub const DELIVER_BY_SECONDS_MIN: u32 = 60;
 /// Pieces of arriving messages that are written to files at one time.
 pub const SPOOL_WRITERS: usize = 4;
 /// Octets of a mailbox name in UTF-8; modified UTF-7 at its worst still fits a line.

@@ -94,7 +94,6 @@ table! {
         DataAfterChunks => 503 (5, 5, 1) "Go on with BDAT";
         /// RFC 3030 section 3.
         BinaryNeedsChunks => 503 (5, 5, 1) "Binary messages come by BDAT";
-        ChunkAfterRefusal => 503 (5, 5, 1) "The chunk before was refused";
         /// RFC 2920 section 3.1: who does not wait for the answer is no mail program.
         NotWaited => 503 (5, 5, 1) "You must wait for the answer to this command";
 
@@ -129,7 +128,6 @@ table! {
         DeliverByTooShort => 501 (5, 5, 4) "Less time than offered";
 
         // The connection and the server.
-        ConnectionRefused => 554 (5, 7, 1) "No mail is taken from you";
         ConnectionDeferred => 421 (4, 7, 0) "No mail is taken from you now, try again later";
         TooManyConnections => 421 (4, 7, 0) "Too many connections, try again later";
         Timeout => 421 (4, 4, 2) "Too slow, closing";
@@ -143,14 +141,8 @@ table! {
         SenderNotYours => 550 (5, 7, 1) "This sender address is not yours";
         HeaderSenderNotYours => 550 (5, 7, 1) "An address in the message's From or Sender is not yours";
         SenderRefused => 550 (5, 7, 1) "This sender is refused";
-        SenderDomainUnknown => 550 (5, 1, 8) "The sender's domain does not exist";
-        SenderDomainUnresolved => 451 (4, 1, 8) "The sender's domain can't be looked up now";
-        /// RFC 7372 section 3.
-        SpfFailed => 550 (5, 7, 23) "SPF forbids you to send for this domain";
         DmarcFailed => 550 (5, 7, 1) "Refused, as the policy of the author's domain asks";
         AuthenticationDeferred => 451 (4, 4, 3) "The sender can't be checked now, try again later";
-        /// RFC 8689 section 4.
-        RequireTlsUnsupported => 550 (5, 7, 30) "REQUIRETLS can't be kept to for this recipient";
 
         // The recipient.
         NoSuchAddress => 550 (5, 1, 1) "No such address here";
@@ -161,8 +153,6 @@ table! {
         AddressDisabled => 550 (5, 2, 1) "This address takes no mail";
         AddressPaused => 450 (4, 2, 1) "This address takes no mail now";
         MailboxFull => 452 (4, 2, 2) "The mailbox is full";
-        MailboxFullForGood => 552 (5, 2, 2) "The mailbox is full";
-        RecipientDeferred => 450 (4, 2, 0) "Can't be delivered now, try again later";
         TooManyTargets => 550 (5, 4, 6) "The message would go to too many addresses";
 
         // The message.
@@ -172,7 +162,6 @@ table! {
         BinaryNotConvertible => 554 (5, 6, 3) "A binary part of the message is signed and can't be converted";
         Malformed => 550 (5, 6, 0) "The message is malformed";
         Looping => 554 (5, 4, 6) "The message is going round in circles";
-        Spam => 550 (5, 7, 1) "The message looks like spam";
         ContentRefused => 550 (5, 7, 1) "The message is refused";
         /// RFC 5429: the recipient's own words go with it.
         RejectedByRecipient => 550 (5, 7, 1) "The recipient refuses this message";
@@ -183,8 +172,7 @@ impl Cause {
     /// Whether the session is over with it. 421 says so by itself (RFC 5321 section 3.8). The others come from somebody
     /// who is no mail program: what follows in his stream must not be read as commands.
     pub const fn ends_session(self) -> bool {
-        self.entry().code == 421
-            || matches!(self, Self::NotSmtp | Self::LineEnd | Self::NotWaited | Self::ConnectionRefused)
+        self.entry().code == 421 || matches!(self, Self::NotSmtp | Self::LineEnd | Self::NotWaited)
     }
 
     /// As a line, for those who are told nothing else: a listener's connections above its caps.

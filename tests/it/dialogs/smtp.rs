@@ -339,6 +339,7 @@ fn parameters(envelope: &Envelope) -> String {
         sender: envelope.sender.clone(),
         recipients: envelope.recipients.clone(),
         body: envelope.body,
+        declared_octets: envelope.declared_octets,
         ..Envelope::default()
     };
     let body = format!(" {:?}", envelope.body);

@@ -13,7 +13,7 @@
 //! | anybody at catch.example | jane |
 //!
 //! `! look` writes down what was filed and sent since the last one, sorted: `jane INBOX subject`, and `send kind
-//! sender>recipient`. `! read jane` gives the newest message in jane's INBOX, escaped. `! log in jane` logs in by PLAIN.
+//! sender>recipient by destination`, and what is asked for it. `! read jane` gives the newest message in jane's INBOX, escaped. `! log in jane` logs in by PLAIN.
 
 use crate::support::dialog::{Scene, Script, Wire, scripts};
 use crate::support::running::{PASSWORD, Running};
@@ -125,9 +125,18 @@ impl MailIn<'_> {
         }
         let sends = self.house.sends().await;
         for send in &sends[self.sends..] {
+            let held = send.send.due > send.created.plus_seconds(60);
             let send = &send.send;
+            let asked = [
+                (send.details.requiretls, " requiretls".to_owned()),
+                (send.priority != 0, format!(" priority {}", send.priority)),
+                (send.details.deliver_by.is_some_and(|(_, returned)| returned), " or return".to_owned()),
+                (send.details.deliver_by.is_some_and(|(_, returned)| !returned), " or tell".to_owned()),
+                (held, " later".to_owned()),
+            ];
+            let asked: String = asked.into_iter().filter_map(|(is_asked, words)| is_asked.then_some(words)).collect();
             let sender = send.sender.as_ref().map(ToString::to_string).unwrap_or_default();
-            news.push(format!("send {:?} {sender}>{} by {}", send.kind, send.recipient, send.destination));
+            news.push(format!("send {:?} {sender}>{} by {}{asked}", send.kind, send.recipient, send.destination));
         }
         self.sends = sends.len();
         news.sort_unstable();
