@@ -60,8 +60,7 @@ async fn a_messages_whole_life_is_told() {
             "not yet sent to slow@far.example",
             "reply: [127.0.0.1]: 451 4.7.1 come again",
             "again at ",
-            "sent to slow@far.example",
-            "attempt 2",
+            "sent to slow@far.example by [127.0.0.1], not encrypted, attempt 2",
             "reply: 250",
         ],
     );
