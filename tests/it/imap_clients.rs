@@ -6,19 +6,20 @@ use crate::support::house::House;
 use crate::support::listening::Listening;
 use posthouse::imap::Driver;
 use posthouse::net::Security;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Served {
-    house: House,
+pub struct Served {
+    pub house: House,
     listening: Listening,
     directory: tempfile::TempDir,
 }
 
 impl Served {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let house = House::new(&directory.path().join("data"), true).await;
         let driver = Arc::new(Driver::new(Arc::new(house.imap()), None, "imap"));
@@ -29,6 +30,10 @@ impl Served {
         Self { house, listening, directory }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.listening.address
+    }
+
     fn port(&self) -> u16 {
         self.listening.address.port()
     }
@@ -37,7 +42,7 @@ impl Served {
         self.directory.path()
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.listening.stop().await;
         self.house.verify();
     }

@@ -5,6 +5,7 @@
 mod crash;
 mod dialogs;
 mod faults;
+mod imap;
 mod imap_clients;
 mod mail_in;
 mod mail_out;

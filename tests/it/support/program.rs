@@ -204,7 +204,7 @@ impl Drop for Running {
 
 pub(crate) struct Server {
     running: Running,
-    log: BufReader<Box<dyn Read>>,
+    log: BufReader<Box<dyn Read + Send>>,
     /// What was read of its log.
     said: String,
 }
@@ -212,7 +212,7 @@ pub(crate) struct Server {
 /// Starts a server and returns when it is ready.
 pub(crate) fn serve(place: &Place) -> Server {
     let mut child = place.command(&["serve"]).stderr(Stdio::piped()).spawn().expect("the server starts");
-    let log: Box<dyn Read> = Box::new(child.stderr.take().expect("piped"));
+    let log: Box<dyn Read + Send> = Box::new(child.stderr.take().expect("piped"));
     let mut server = Server { running: Running { child }, log: BufReader::new(log), said: String::new() };
     server.wait_for(" ready");
     server

@@ -1,0 +1,8 @@
+//! IMAP beyond single conversations: sessions that do anything at all, clients that mean harm, messages that are large.
+
+mod client;
+mod hostile;
+mod identity;
+mod large;
+mod random;
+mod transport;
