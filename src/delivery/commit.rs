@@ -366,7 +366,12 @@ fn received(plan: &Plan, facts: &Facts<'_>) -> Result<LedgerEntry, StoreError> {
         "plan": explanation,
     });
     Ok(LedgerEntry {
-        event: if plan.recipients.contains(&Fate::Accepted) { "received" } else { "refused" }.to_owned(),
+        event: match &facts.mail.origin {
+            Origin::InPlace { .. } => "filtered",
+            _ if plan.recipients.contains(&Fate::Accepted) => "received",
+            _ => "refused",
+        }
+        .to_owned(),
         session: facts.mail.session.clone(),
         message_id: facts.message_id.clone(),
         sender: facts.mail.envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -409,6 +414,7 @@ fn origin(origin: &Origin) -> String {
         Origin::Lmtp => "lmtp".to_owned(),
         Origin::House => "house".to_owned(),
         Origin::Submission { address, .. } => format!("submission by {address}"),
+        Origin::InPlace { person, occasion } => format!("{occasion} by {person}"),
     }
 }
 

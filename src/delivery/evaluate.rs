@@ -90,22 +90,7 @@ pub(super) struct Evaluation<'w> {
 
 /// Runs scripts: not for a network thread.
 pub(super) fn evaluate(world: &World<'_>, mail: &Mail, message: &[u8], structure: &Structure) -> Plan {
-    let mut evaluation = Evaluation {
-        world,
-        mail,
-        message,
-        structure,
-        bounds: Bounds::of(world.snapshot),
-        plan: Plan::default(),
-        visited: HashMap::new(),
-        filed: HashSet::new(),
-        sent: HashSet::new(),
-        answered: HashSet::new(),
-        waiting: VecDeque::new(),
-        passed: world.marks.in_message(message),
-        returned: if mail.envelope.sender.is_none() { world.marks.in_body(message) } else { HashSet::new() },
-        stays: outward::refusal(mail, message),
-    };
+    let mut evaluation = Evaluation::new(world, mail, message, structure);
     for (index, recipient) in mail.envelope.recipients.iter().enumerate() {
         evaluation.plan.recipients.push(Fate::Accepted);
         evaluation.plan.arrivals.push(None);
@@ -115,9 +100,46 @@ pub(super) fn evaluate(world: &World<'_>, mail: &Mail, message: &[u8], structure
     evaluation.plan
 }
 
+/// The same for what a script wants done with a message that lies in a mailbox already: `run` has only what is for others.
+pub(super) fn follow_in_place(
+    world: &World<'_>,
+    mail: &Mail,
+    message: &[u8],
+    structure: &Structure,
+    local: &Local,
+    run: filter::Run,
+) -> Plan {
+    let mut evaluation = Evaluation::new(world, mail, message, structure);
+    let address = local.address().clone();
+    evaluation.visited.insert(address.clone(), 0);
+    evaluation.plan.recipients.push(Fate::Accepted);
+    evaluation.plan.arrivals.push(Some(0));
+    evaluation.plan.visits.push(Visit {
+        written: address.clone(),
+        address,
+        recipient: 0,
+        from: None,
+        account: local.account(),
+        version: local.record.compiled_version,
+        sections: SectionLines::default(),
+        deeds: Vec::new(),
+        suppressed: Vec::new(),
+        errors: Vec::new(),
+        duplicates: run.duplicates,
+    });
+    for Action { kind, content, cause } in run.actions {
+        let kind = evaluation.deed(local, kind, &content, &cause, 0, 0);
+        evaluation.plan.visits[0].deeds.push(Deed { kind, content, cause });
+    }
+    while let Some(next) = evaluation.waiting.pop_front() {
+        evaluation.follow(next);
+    }
+    evaluation.plan
+}
+
 impl Bounds {
     /// What was saved under other limits is served in full: what delivery allows is never less than the usual.
-    fn of(snapshot: &Snapshot) -> Self {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
         let limits = snapshot.limits();
         let redirects = SIEVE_REDIRECTS_MAX.max(limits.redirection_targets_max.saturating_mul(2));
         let actions = redirects.saturating_add(SIEVE_ACTIONS_MAX - SIEVE_REDIRECTS_MAX);
@@ -125,6 +147,27 @@ impl Bounds {
             hops: limits.address_hops_max.max(ADDRESS_HOPS_MAX),
             crowd: limits.expanded_recipients_max.max(EXPANDED_RECIPIENTS_MAX),
             script: Limits { redirects, actions, ..Limits::default() },
+        }
+    }
+}
+
+impl<'w> Evaluation<'w> {
+    fn new(world: &'w World<'w>, mail: &'w Mail, message: &'w [u8], structure: &'w Structure) -> Self {
+        Self {
+            world,
+            mail,
+            message,
+            structure,
+            bounds: Bounds::of(world.snapshot),
+            plan: Plan::default(),
+            visited: HashMap::new(),
+            filed: HashSet::new(),
+            sent: HashSet::new(),
+            answered: HashSet::new(),
+            waiting: VecDeque::new(),
+            passed: world.marks.in_message(message),
+            returned: if mail.envelope.sender.is_none() { world.marks.in_body(message) } else { HashSet::new() },
+            stays: outward::refusal(mail, message),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a running script may ask of the house, for one address.
 
 use super::evaluate::World;
+use super::in_place::{InPlace, Occasion};
 use super::shelf::{KnownMailbox, NoScript};
 use crate::directory::Local;
 use crate::filter::{
@@ -24,11 +25,40 @@ pub(super) struct AddressHost<'h> {
     local: &'h Local,
     now: Timestamp,
     mailboxes: OnceCell<Arc<[KnownMailbox]>>,
+    items: Option<EventItems<'h>>,
+}
+
+/// What a script may know of the event that made it run.
+#[derive(Clone, Copy)]
+pub(super) struct EventItems<'h> {
+    pub(super) place: &'h InPlace,
+}
+
+impl EventItems<'_> {
+    /// RFC 6785 section 5.
+    fn environment(self, item: &str) -> Option<String> {
+        let place = self.place;
+        Some(match item {
+            "imap.user" | "imap.email" => place.person.to_string(),
+            "imap.cause" => place.occasion.name().to_owned(),
+            "imap.mailbox" => place.mailbox.to_string(),
+            "imap.changedflags" => match &place.occasion {
+                Occasion::Flag(changed) => changed.join(" "),
+                _ => String::new(),
+            },
+            _ => return None,
+        })
+    }
 }
 
 impl<'h> AddressHost<'h> {
     pub(super) fn new(world: &'h World<'h>, local: &'h Local, now: Timestamp) -> Self {
-        Self { world, local, now, mailboxes: OnceCell::new() }
+        Self { world, local, now, mailboxes: OnceCell::new(), items: None }
+    }
+
+    /// For mail that lies in a mailbox already.
+    pub(super) fn in_place(self, items: EventItems<'h>) -> Self {
+        Self { items: Some(items), ..self }
     }
 
     /// Read once, when the first question needs them.
@@ -133,8 +163,8 @@ impl Host for AddressHost<'_> {
         }
     }
 
-    fn environment(&self, _item: &str) -> Option<String> {
-        None
+    fn environment(&self, item: &str) -> Option<String> {
+        self.items.and_then(|items| items.environment(item))
     }
 
     fn metadata(&self, mailbox: Option<&MailboxName>, annotation: &str) -> Option<String> {

@@ -28,6 +28,8 @@ pub enum Origin {
     Lmtp,
     /// A person who logged in: anywhere.
     Submission { account: AccountId, address: Address },
+    /// It lies in a mailbox already, and a script runs over it for this reason.
+    InPlace { person: Address, occasion: &'static str },
     /// We wrote it: an answer, a notice, a bounce. To addresses of ours here; what goes out is queued by its writer.
     House,
 }

@@ -7,12 +7,15 @@
 //! to whoever brought the message and no bounce is written; only where recipients of one message differ, and the
 //! protocol has one answer for all, the refused ones get a report.
 //!
+//! `in_place` runs scripts over mail that lies in a mailbox already, for IMAP's events.
+//!
 //! What it will not do: speak to peers, decide who may send (`policy`, the sessions), or carry mail out (`queue`).
 
 mod commit;
 mod evaluate;
 mod explain;
 mod host;
+mod in_place;
 mod large;
 mod mail;
 mod marks;
@@ -28,6 +31,7 @@ mod tests;
 mod trial;
 
 pub use explain::{ActionLine, Because, Explanation, RecipientOutcome, Report, Stop, SuppressedLine};
+pub use in_place::{Aftermath, Chosen, CopyTo, InPlace, NotReady, Occasion, ReadyScript, Stay};
 pub use mail::{Answers, Mail, Origin, RefusedMail};
 pub use plan::{Deed, DeedKind, Fate, Kept, Outgoing, OutgoingKind, Plan, Visit};
 pub use trial::{Trial, TrialSender, Tried};

@@ -72,6 +72,17 @@ impl Planned {
         stored: StoredMessage,
     ) -> Result<Self, StoreError> {
         let plan = delivery.plan(&snapshot, &mail, &stored.octets);
+        Self::of(snapshot, mail, answers, stored, plan)
+    }
+
+    /// The same of a plan that was made.
+    pub(super) fn of(
+        snapshot: Arc<Snapshot>,
+        mail: Mail,
+        answers: Answers,
+        stored: StoredMessage,
+        plan: Plan,
+    ) -> Result<Self, StoreError> {
         let message_id = commit::message_id(&stored.octets);
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(|error| StoreError::Io(format!("no randomness: {error}")))?;

@@ -1,7 +1,8 @@
 //! One visit's script: what it is given, and what comes of it.
 
-use super::evaluate::{Evaluation, Way};
-use super::host::{self, AddressHost};
+use super::evaluate::{Bounds, Evaluation, Way, World};
+use super::host::{self, AddressHost, EventItems};
+use super::mail::Mail;
 use super::plan::Fate;
 use super::shelf::NoScript;
 use crate::directory::{Local, Resolution};
@@ -11,7 +12,7 @@ use crate::filter::{
 };
 use crate::message::Structure;
 use crate::rules::SectionLines;
-use crate::types::{Address, Recipient};
+use crate::types::{Address, Envelope, Recipient};
 use std::sync::Arc;
 
 /// What came of one visit's script.
@@ -31,6 +32,46 @@ impl Ran {
         let filter::Run { actions, suppressed, errors, duplicates, .. } = run;
         Self { actions, suppressed, errors, duplicates, sections, refused: None }
     }
+}
+
+/// A script that runs over mail in a mailbox.
+pub(super) struct RunOf<'r> {
+    pub(super) script: &'r Arc<filter::Script>,
+    pub(super) name: &'r Arc<ScriptName>,
+    pub(super) items: EventItems<'r>,
+    /// Those the message has.
+    pub(super) flags: &'r [String],
+}
+
+/// Runs it. There is no envelope and no recipient (RFC 6785 section 4).
+pub(super) fn run_in_place(
+    world: &World<'_>,
+    mail: &Mail,
+    message: &[u8],
+    structure: &Structure,
+    local: &Local,
+    of: &RunOf<'_>,
+) -> filter::Run {
+    let mut own_addresses = world.snapshot.also_known_as(local.address());
+    own_addresses.push(local.address().clone());
+    let account = local.account().and_then(|account| world.snapshot.account_by_id(account));
+    let incoming = filter::Incoming {
+        message,
+        structure: Some(structure),
+        envelope: &Envelope::default(),
+        recipient: None,
+        address: local.address(),
+        flags: of.flags,
+        own_addresses: &own_addresses,
+        owner_name: account.map(|account| account.names.display.as_str()).filter(|name| !name.is_empty()),
+        now: mail.now,
+        remote_ip: None,
+        remote_host: None,
+        hostname: world.hostname,
+        phase: Phase::Post,
+    };
+    let host = AddressHost::new(world, local, mail.now).in_place(of.items);
+    filter::run(of.script, of.name, &incoming, &host, &Bounds::of(world.snapshot).script)
 }
 
 impl Evaluation<'_> {

@@ -5,8 +5,8 @@
 
 use crate::filter::{Cache, CompileError, Included, Script, ScriptKind, ScriptName};
 use crate::rules::SectionLines;
-use crate::store::{AddressRecord, ScriptOwner, Store, StoreError};
-use crate::types::limits::{SHELF_ACCOUNTS_MAX, SHELF_SCRIPTS_MAX};
+use crate::store::{AddressRecord, Annotated, EVENT_SCRIPT_ENTRY, ScriptOwner, Store, StoreError};
+use crate::types::limits::{SHELF_ACCOUNTS_MAX, SHELF_EVENT_SCRIPTS_MAX, SHELF_SCRIPTS_MAX};
 use crate::types::{AccountId, AddressId, MailboxId, MailboxName, SpecialUse};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,7 @@ pub(super) struct Shelf {
     addresses: Mutex<HashMap<AddressId, Compiled>>,
     written: Mutex<Written>,
     mailboxes: Mutex<Mailboxes>,
+    events: Mutex<EventScripts>,
 }
 
 struct Compiled {
@@ -37,6 +38,12 @@ struct Written {
 struct Kept {
     is_active: bool,
     script: Included,
+}
+
+#[derive(Default)]
+struct EventScripts {
+    generation: u64,
+    scripts: HashMap<MailboxId, Option<String>>,
 }
 
 #[derive(Default)]
@@ -68,7 +75,41 @@ impl Shelf {
             addresses: Mutex::default(),
             written: Mutex::default(),
             mailboxes: Mutex::default(),
+            events: Mutex::default(),
         }
+    }
+
+    /// A text that is no stored script. Blocks.
+    pub(super) fn compile(&self, text: &[u8]) -> Result<Arc<Script>, CompileError> {
+        self.compiled.compile(text, ScriptKind::Personal)
+    }
+
+    /// The name of the script that runs when something happens in a mailbox (RFC 6785 section 2.3.1): the mailbox's own,
+    /// else the server's.
+    pub(super) async fn event_script(&self, mailbox: MailboxId) -> Result<Option<String>, StoreError> {
+        let generation = self.store.event_script_generation();
+        {
+            let mut events = lock(&self.events);
+            if events.generation != generation || events.scripts.len() >= SHELF_EVENT_SCRIPTS_MAX {
+                *events = EventScripts { generation, ..EventScripts::default() };
+            }
+            if let Some(known) = events.scripts.get(&mailbox) {
+                return Ok(known.clone());
+            }
+        }
+        let mut name = None;
+        for about in [Annotated::Mailbox(mailbox), Annotated::Server] {
+            let value = self.store.shared_annotation(about, EVENT_SCRIPT_ENTRY).await?;
+            name = value.and_then(|value| String::from_utf8(value).ok()).filter(|name| !name.is_empty());
+            if name.is_some() {
+                break;
+            }
+        }
+        let mut events = lock(&self.events);
+        if events.generation == generation && self.store.event_script_generation() == generation {
+            events.scripts.insert(mailbox, name.clone());
+        }
+        Ok(name)
     }
 
     pub(super) fn store(&self) -> &Store {

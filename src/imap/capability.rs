@@ -5,7 +5,7 @@ use crate::auth::Mechanism;
 use std::borrow::Cow;
 
 /// In every state. Clients decide by some of these how to log in, so they can't wait until after it.
-const ALWAYS: &[&str] = &["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE", "IDLE"];
+const ALWAYS: &[&str] = &["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE", "IDLE"];
 
 /// After login only: a stranger need not know what software this is, and the list is sent again with the OK.
 const AFTER_LOGIN: &[&str] = &[
@@ -56,6 +56,8 @@ const AFTER_LOGIN: &[&str] = &[
     "CONTEXT=SEARCH",
     "MULTISEARCH",
     "NOTIFY",
+    "UTF8=ACCEPT",
+    "FILTER=SIEVE",
 ];
 
 impl Session {
@@ -63,6 +65,9 @@ impl Session {
         let mut names: Vec<Cow<'static, str>> = ALWAYS.iter().copied().map(Cow::from).collect();
         if self.login.is_some() {
             names.extend(AFTER_LOGIN.iter().copied().map(Cow::from));
+            names.push(format!("MESSAGELIMIT={}", self.services.messages_max).into());
+            // RFC 6785 section 2.1: where scripts are put.
+            names.push(format!("IMAPSIEVE=sieve://{}", self.services.hostname).into());
             // RFC 7889 section 2: one limit for all mailboxes.
             names.push(format!("APPENDLIMIT={}", self.services.mailboxes.settings().message_octets_max).into());
             if !self.link.compressed {

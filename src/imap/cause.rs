@@ -50,6 +50,10 @@ pub(super) enum Cause {
     Utf8First,
     /// Some of the messages a command named by number are gone; what could be done for the others is done.
     MessagesGone,
+    /// What is wrong with the script was said before.
+    FilterNotReady,
+    /// RFC 9738 section 3.3: more than so many, in a command that is done whole or not at all.
+    TooManyMessages(u32),
     /// RFC 3516 section 4.3.
     UnknownEncoding,
     NulInMessage,
@@ -123,6 +127,10 @@ impl Cause {
             Self::NothingThere(url) => Answer::no(Code::BadUrl(url.clone()), "There is nothing at this URL"),
             Self::Utf8First => Answer::bad("ENABLE UTF8=ACCEPT first"),
             Self::MessagesGone => Answer::no(Code::ExpungeIssued, "Some of the messages are gone"),
+            Self::FilterNotReady => Answer::no(None, "The script can't be run"),
+            Self::TooManyMessages(messages) => {
+                Answer::no(Code::MessageLimit { messages: *messages, uid: None }, "These are too many messages at once")
+            }
             Self::UnknownEncoding => Answer::no(Code::UnknownCte, "The encoding of a part is unknown"),
             Self::NulInMessage => Answer::bad("A message can have NUL only in a literal8"),
             Self::Impossible(_) => Answer::no(Code::Cannot, "No mailbox can have this name"),

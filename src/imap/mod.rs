@@ -3,13 +3,14 @@
 //! Octets come through `framing`, become typed commands in `grammar`, and what is answered is written by `replies`.
 //! `view` holds what one client was told of its mailbox. None of these four does I/O or knows the others' insides.
 //! `session` knows what is allowed when and asks `auth` and `mailbox`, a file of `cmd` for each group of commands; `drive`
-//! stands between a session and its connection.
+//! stands between a session and its connection. `events` has scripts run over mail that changes.
 
 mod capability;
 mod cause;
 mod cmd;
 mod contexts;
 mod drive;
+mod events;
 mod fetching;
 pub mod framing;
 pub mod grammar;

@@ -5,7 +5,7 @@
 
 use super::cause::Cause;
 use super::contexts::Contexts;
-use super::grammar::Access;
+use super::grammar::{Access, PartialFrom, PartialRange};
 use super::replies::{Code, FetchReply, Keywords, Replies, Status};
 use super::session::{Enabled, Notifying, Session, Step};
 use super::view::{self, Changed, Expunged, Expunges, Updates, View};
@@ -90,6 +90,18 @@ fn all_flags(keywords: &Keywords) -> Flags {
 impl Session {
     pub(super) fn selected(&self) -> Result<&Selected, Cause> {
         self.selected.as_deref().ok_or(Cause::SelectFirst)
+    }
+
+    /// As many of the messages as one command may work on, and what is said if these are not all: the larger UIDs come first,
+    /// and the smallest that was reached is named (RFC 9738 section 3.1).
+    pub(super) fn within_limit(&self, uids: UidSet) -> (UidSet, Option<Code>) {
+        let messages = self.services.messages_max;
+        if uids.count() <= u64::from(messages) {
+            return (uids, None);
+        }
+        let uids = view::window(&uids, PartialRange { from: PartialFrom::End, first: 1, last: messages });
+        let uid = uids.ranges().first().map(|range| range.0);
+        (uids, Some(Code::MessageLimit { messages, uid }))
     }
 
     pub(super) fn selected_mut(&mut self) -> Result<&mut Selected, Cause> {

@@ -18,6 +18,7 @@ use super::uploads::Uploads;
 use super::view::{Dialect, Expunges};
 use super::work::Work;
 use crate::auth::{Auth, Authenticated, Negotiation, Peer};
+use crate::delivery::Delivery;
 use crate::mailbox::Mailboxes;
 use crate::telemetry::SessionId;
 use crate::types::limits::IMAP_ERRORS_MAX;
@@ -30,9 +31,13 @@ use std::time::Duration;
 pub struct Services {
     pub auth: Auth,
     pub mailboxes: Mailboxes,
+    /// Runs scripts over mail in mailboxes.
+    pub delivery: Delivery,
     pub clock: Arc<dyn Clock>,
     /// By which URLs of clients name this server.
     pub hostname: Domain,
+    /// The most messages that one command works on (RFC 9738).
+    pub messages_max: u32,
     /// Silence after which a session ends that is logged in.
     pub idle: Duration,
 }
@@ -133,6 +138,7 @@ enum Next {
 pub(super) enum Running {
     Fetching(cmd::Fetching),
     Telling(cmd::Telling),
+    Filtering(Box<cmd::Filtering>),
 }
 
 impl Session {

@@ -4,7 +4,7 @@
 //! COPY happen whole or not at all; MOVE, flags and expunges of many messages go in pieces of some milliseconds, so that
 //! nobody else's mail waits for them: each message is in one state or the other.
 
-use super::{MailboxError, Mailboxes, OpenMailbox, Prepared, Rights, Seen};
+use super::{MailboxError, MailboxRecord, Mailboxes, OpenMailbox, Prepared, Rights, Seen};
 use crate::store::{CopyOutcome, Deposit, Filing, FilingPlace, FlagChange, FlagVerb};
 use crate::types::limits::{COPY_PIECE_MAX, FLAGS_PIECE_MAX};
 use crate::types::{AccountId, Flags, MailboxId, MailboxName, ModSeq, Timestamp, Uid, UidSet, UidValidity};
@@ -23,6 +23,9 @@ pub struct NewMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     pub mailbox: MailboxId,
+    /// Whose it is, and what he calls it.
+    pub owner: AccountId,
+    pub name: MailboxName,
     pub uidvalidity: UidValidity,
     /// In the order in which the messages were given.
     pub uids: Vec<Uid>,
@@ -121,7 +124,8 @@ impl Mailboxes {
         }
         let deposited = self.store().deposit(deposit).await?;
         let uids = deposited.filed.iter().map(|filed| filed.uid).collect();
-        Ok(Appended { mailbox: seen.record.id, uidvalidity: seen.record.uidvalidity, uids })
+        let MailboxRecord { account, name, .. } = seen.record;
+        Ok(Appended { mailbox: seen.record.id, owner: account, name, uidvalidity: seen.record.uidvalidity, uids })
     }
 
     /// Copies messages: all appear at once, or none (RFC 9051 section 6.4.7).

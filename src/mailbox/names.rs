@@ -99,6 +99,12 @@ impl Mailboxes {
         Ok((seen, open))
     }
 
+    /// An open mailbox as its owner knows it now.
+    pub async fn record_of(&self, mailbox: &OpenMailbox) -> Result<MailboxRecord, MailboxError> {
+        let found = self.store().mailbox_granted(mailbox.account(), mailbox.id()).await?;
+        found.map(|(record, _)| record).ok_or(MailboxError::NoSuchMailbox)
+    }
+
     /// Everything `viewer` may look up.
     pub async fn list(&self, viewer: AccountId) -> Result<Listing, MailboxError> {
         let own = self.store().mailboxes(viewer).await?;

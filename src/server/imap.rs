@@ -5,7 +5,7 @@ use super::listeners::{Stage, Task};
 use crate::imap::{Driver, Services};
 use crate::mailbox::{MailboxError, Mailboxes, Settings};
 use crate::net::{Listener, Security, serve};
-use crate::types::limits::IMAP_BEFORE_LOGIN_SECONDS;
+use crate::types::limits::{IMAP_BEFORE_LOGIN_SECONDS, IMAP_COMMAND_MESSAGES_MAX};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +22,10 @@ impl Imap {
         let services = Services {
             auth: house.auth.clone(),
             mailboxes: Mailboxes::new(house.store.clone(), settings)?,
+            delivery: house.delivery.clone(),
             clock: Arc::clone(house.store.clock()),
             hostname: house.config.host(),
+            messages_max: IMAP_COMMAND_MESSAGES_MAX,
             idle: Duration::from_secs(limits.imap_idle_seconds),
         };
         Ok(Self { services: Arc::new(services) })

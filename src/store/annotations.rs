@@ -6,6 +6,9 @@ use super::{Change, Store, StoreError, Thing, Touched};
 use crate::types::limits::{ANNOTATION_OCTETS_MAX, ANNOTATIONS_MAX};
 use crate::types::{AccountId, MailboxId};
 
+/// RFC 6785 section 2.3.1: names the script that runs upon what happens in a mailbox.
+pub const EVENT_SCRIPT_ENTRY: &str = "/shared/imapsieve/script";
+
 /// What an annotation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Annotated {
@@ -60,6 +63,20 @@ impl Store {
         self.read(move |tx| seen(tx, about, viewer)).await
     }
 
+    /// One that everybody sees.
+    pub async fn shared_annotation(
+        &self,
+        about: Annotated,
+        entry: &'static str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT value FROM annotation WHERE mailbox_id = ?1 AND account_id = 0 AND entry = ?2";
+            let found = tx.rows(sql, &[about.key().into(), entry.into()], |row| Ok(row.blob(0)?.to_vec()))?;
+            Ok(found.into_iter().next())
+        })
+        .await
+    }
+
     /// For scripts' hosts, on their own threads.
     pub fn annotations_blocking(&self, about: Annotated, viewer: AccountId) -> Result<Vec<Annotation>, StoreError> {
         self.read_blocking(move |tx| seen(tx, about, viewer))
@@ -75,6 +92,7 @@ impl Store {
         let octets = annotations.iter().filter_map(|new| new.value.as_ref()).map(Vec::len).sum::<usize>() + 256;
         self.write(octets, move |tx| {
             for new in &annotations {
+                tx.stale.event_scripts |= new.entry == EVENT_SCRIPT_ENTRY;
                 put(tx, about, new)?;
             }
             let change = Change::Metadata(annotations.iter().map(|new| new.entry.clone()).collect());

@@ -10,6 +10,7 @@ pub(super) struct Generations {
     scripts: AtomicU64,
     mailboxes: AtomicU64,
     pub(super) keys: AtomicU64,
+    event_scripts: AtomicU64,
     /// One above the stored number; 0 until it was read.
     directory: AtomicU64,
 }
@@ -20,6 +21,7 @@ impl Default for Generations {
             scripts: AtomicU64::new(1),
             mailboxes: AtomicU64::new(1),
             keys: AtomicU64::new(1),
+            event_scripts: AtomicU64::new(1),
             directory: AtomicU64::new(0),
         }
     }
@@ -33,6 +35,7 @@ pub(super) struct Stale {
     pub(super) mailboxes: bool,
     /// Of DKIM.
     pub(super) keys: bool,
+    pub(super) event_scripts: bool,
     /// The directory's new number.
     pub(super) directory: Option<u64>,
 }
@@ -42,6 +45,7 @@ impl Stale {
         self.scripts |= other.scripts;
         self.mailboxes |= other.mailboxes;
         self.keys |= other.keys;
+        self.event_scripts |= other.event_scripts;
         self.directory = self.directory.max(other.directory);
     }
 }
@@ -56,6 +60,9 @@ impl Generations {
         }
         if stale.keys {
             self.keys.fetch_add(1, Ordering::AcqRel);
+        }
+        if stale.event_scripts {
+            self.event_scripts.fetch_add(1, Ordering::AcqRel);
         }
         if let Some(generation) = stale.directory {
             self.directory.fetch_max(generation + 1, Ordering::AcqRel);
@@ -72,6 +79,11 @@ impl Store {
     /// Rises when a mailbox is made, renamed, removed or given another use, whoever's it is.
     pub fn mailbox_generation(&self) -> u64 {
         self.0.generations.mailboxes.load(Ordering::Acquire)
+    }
+
+    /// Rises when another script is to run upon what happens in a mailbox.
+    pub fn event_script_generation(&self) -> u64 {
+        self.0.generations.event_scripts.load(Ordering::Acquire)
     }
 
     /// Counts changes of the directory. Read from the database once, and kept from then on.

@@ -62,7 +62,7 @@ mod verify;
 mod writer;
 
 pub use acl::{AclChange, AclEntry, Grant, Granted, Grantee, SharedMailbox};
-pub use annotations::{Annotated, Annotation, Audience, NewAnnotation};
+pub use annotations::{Annotated, Annotation, Audience, EVENT_SCRIPT_ENTRY, NewAnnotation};
 pub use backup::restore;
 pub use bodies::{BodyIndex, BodyRecord, BodyView, Chunk, LargeBody, NewBody, Packing, Sketch, chunks_of};
 pub use changes::{Change, MessageChange, Touched};

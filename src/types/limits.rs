@@ -514,3 +514,8 @@ pub const DNS_SHOWN_CHARACTERS_MAX: usize = 600;
 pub const TRACE_MESSAGES_MAX: usize = 1000;
 pub const TRACE_EVENTS_MAX: usize = 20_000;
 pub const TRACE_EVENTS_PER_MESSAGE_MAX: usize = 500;
+/// Messages one IMAP command works on (RFC 9738): more than any mailbox ought to hold, so that clients that know nothing of
+/// the limit never meet it.
+pub const IMAP_COMMAND_MESSAGES_MAX: u32 = 1_000_000;
+/// Mailboxes of which is remembered whether a script runs when something happens in them.
+pub const SHELF_EVENT_SCRIPTS_MAX: usize = 65_536;

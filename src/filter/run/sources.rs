@@ -272,7 +272,8 @@ impl Attempt<'_> {
         Some(match item {
             "domain" => incoming.hostname.split_once('.').map_or(incoming.hostname, |(_, domain)| domain).to_owned(),
             "host" => incoming.hostname.to_owned(),
-            "location" => "MDA".to_owned(),
+            // RFC 5183 section 4.1; RFC 6785 section 5.
+            "location" => if incoming.recipient.is_some() { "MDA" } else { "MS" }.to_owned(),
             "name" => env!("CARGO_PKG_NAME").to_owned(),
             "version" => env!("CARGO_PKG_VERSION").to_owned(),
             "phase" => match incoming.phase {

@@ -1,12 +1,14 @@
 //! APPEND (RFC 9051 section 6.3.12), of several messages at once too (RFC 3502): all of them or none. REPLACE (RFC 8508).
 
+use crate::delivery::Occasion;
 use crate::imap::cause::Cause;
 use crate::imap::cmd::store::settable;
+use crate::imap::events::{Scene, Scripts};
 use crate::imap::grammar::{Addressing, AppendData, AppendMessage, Mailbox};
 use crate::imap::replies::{Code, Status};
 use crate::imap::session::{COMPLETED, Done, Outcome, Session};
 use crate::imap::view::NumbersError;
-use crate::mailbox::NewMessage;
+use crate::mailbox::{Appended, NewMessage};
 use crate::types::{Timestamp, Uid};
 
 impl Session {
@@ -19,8 +21,7 @@ impl Session {
         }
         let appended = self.services.mailboxes.append(viewer, &name, new).await;
         let appended = appended.map_err(Cause::for_target)?;
-        let uids = appended.uids.into_iter().collect();
-        Ok(Done::Completed(Some(Code::AppendUid { uid_validity: appended.uidvalidity.0, uids })))
+        Ok(Done::Completed(Some(after_append(&self.scripts()?, appended).await)))
     }
 
     /// RFC 8508: the new message is there before the old one is said to be gone.
@@ -47,8 +48,7 @@ impl Session {
         let uid = uid.map(Uid).ok_or(Cause::Numbers(NumbersError::NoSuchNumber))?;
         let appended = self.services.mailboxes.replace(viewer, (selected.mailbox(), uid), &name, new).await;
         let appended = appended.map_err(Cause::for_target)?;
-        let uids = appended.uids.into_iter().collect();
-        let code = Code::AppendUid { uid_validity: appended.uidvalidity.0, uids };
+        let code = after_append(&self.scripts()?, appended).await;
         self.replies.untagged(Status::Ok, Some(&code), "Replacement is in place");
         Ok(COMPLETED)
     }
@@ -65,4 +65,11 @@ impl Session {
         let internal_date = message.date.map(|date| (Timestamp::from_seconds(date.seconds), date.zone_minutes));
         Ok(NewMessage { content, flags, keywords, internal_date })
     }
+}
+
+async fn after_append(scripts: &Scripts, appended: Appended) -> Code {
+    let Appended { mailbox: id, owner, name, uidvalidity, uids } = appended;
+    let messages = uids.iter().map(|uid| (*uid, Occasion::Append)).collect();
+    scripts.run_on_event(Scene { owner, id, name }, messages).await;
+    Code::AppendUid { uid_validity: uidvalidity.0, uids: uids.into_iter().collect() }
 }

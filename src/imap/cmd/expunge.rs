@@ -1,26 +1,32 @@
 //! EXPUNGE, UID EXPUNGE, COPY, MOVE (RFC 9051 sections 6.4.3, 6.4.7 to 6.4.9; RFC 4315, RFC 6851).
 
+use crate::delivery::Occasion;
 use crate::imap::cause::Cause;
+use crate::imap::events::Scene;
 use crate::imap::grammar::{Addressing, Mailbox, Numbers};
 use crate::imap::replies::{Code, Status};
 use crate::imap::session::{COMPLETED, Done, Outcome, Session};
-use crate::mailbox::CopyOutcome;
+use crate::mailbox::{CopyOutcome, MailboxRecord};
+use crate::types::MailboxName;
 use std::sync::Arc;
 
 impl Session {
     pub(super) async fn expunge(&mut self, numbers: Option<Numbers>) -> Outcome {
         let selected = self.selected()?;
         selected.must_be_writable()?;
-        let uids = match &numbers {
-            Some(numbers) => Some(selected.view.resolve(Addressing::Uid, numbers)?),
-            None => None,
+        let (uids, limited) = match &numbers {
+            Some(numbers) => {
+                let (uids, limited) = self.within_limit(selected.view.resolve(Addressing::Uid, numbers)?);
+                (Some(uids), limited)
+            }
+            None => (None, None),
         };
         self.services.mailboxes.expunge(self.viewer()?, selected.mailbox(), uids).await?;
         // Which ones went is told at the end of the command, with those that others took away.
         let state = self.services.mailboxes.state(selected.mailbox()).await?;
         // RFC 7162 section 3.2.7.
         let code = self.enabled.qresync.then(|| Code::HighestModSeq(state.highest_modseq().0));
-        Ok(Done::Completed(code))
+        Ok(Done::Completed(limited.or(code)))
     }
 
     pub(super) async fn copy(&mut self, addressing: Addressing, numbers: &Numbers, to: Mailbox) -> Outcome {
@@ -31,6 +37,10 @@ impl Session {
         if uids.is_empty() {
             return Ok(COMPLETED);
         }
+        // All or none (RFC 9051 section 6.4.7), so these can't be the first of more.
+        if self.within_limit(uids.clone()).1.is_some() {
+            return Err(Cause::TooManyMessages(self.services.messages_max));
+        }
         let work = Arc::clone(&self.work);
         let progress = &mut |done, of| work.set(done, of);
         let copied = self.services.mailboxes.copy(viewer, selected.mailbox(), uids.clone(), &name, progress).await;
@@ -38,14 +48,24 @@ impl Session {
         if addressing == Addressing::Sequence && (copied.sources.len() as u64) < uids.count() {
             return Err(Cause::MessagesGone);
         }
+        self.after_copy(&name, &copied).await?;
         Ok(Done::Completed(copy_uid(&copied)))
+    }
+
+    /// RFC 6785 section 2.2.2: of either command, copies are what has happened.
+    async fn after_copy(&mut self, to: &MailboxName, copied: &CopyOutcome) -> Result<(), Cause> {
+        let found = self.services.mailboxes.find(self.viewer()?, to).await?;
+        let MailboxRecord { account: owner, id, name, .. } = found.record;
+        let messages = copied.copies.iter().map(|uid| (*uid, Occasion::Copy)).collect();
+        self.scripts()?.run_on_event(Scene { owner, id, name }, messages).await;
+        Ok(())
     }
 
     pub(super) async fn move_messages(&mut self, addressing: Addressing, numbers: &Numbers, to: Mailbox) -> Outcome {
         let viewer = self.viewer()?;
         let selected = self.selected()?;
         selected.must_be_writable()?;
-        let uids = selected.view.resolve(addressing, numbers)?;
+        let (uids, limited) = self.within_limit(selected.view.resolve(addressing, numbers)?);
         let name = to.named()?;
         if uids.is_empty() {
             return Ok(COMPLETED);
@@ -62,6 +82,9 @@ impl Session {
         if let Some(code) = moved.as_ref().and_then(copy_uid) {
             self.replies.untagged(Status::Ok, Some(&code), "Moved");
         }
+        if let Some(moved) = &moved {
+            self.after_copy(&name, moved).await?;
+        }
         if let Some(error) = failed {
             return Err(Cause::for_target(error));
         }
@@ -69,7 +92,7 @@ impl Session {
         if addressing == Addressing::Sequence && moved < uids.count() {
             return Err(Cause::MessagesGone);
         }
-        Ok(COMPLETED)
+        Ok(Done::Completed(limited))
     }
 }
 

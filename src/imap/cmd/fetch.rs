@@ -23,6 +23,7 @@ impl Session {
         if let Some(range) = fetch.partial {
             uids = window(&uids, range);
         }
+        let (uids, limited) = self.within_limit(uids);
         if fetch.items.contains(&FetchItem::ThreadId) {
             self.services.mailboxes.assign_threads(self.selected()?.mailbox(), &uids).await?;
         }
@@ -35,7 +36,9 @@ impl Session {
             Style { keywords: Arc::clone(state.keywords()), utf8: self.replies.utf8, uid_only: self.enabled.uid_only };
         let pieces = selected.view.sequence().pieces_of(&uids).collect();
         let by_number = fetch.addressing == Addressing::Sequence;
-        self.run(Running::Fetching(Fetching::new(fetch.items, style, state, pieces, newly_seen, by_number)))
+        let mut fetching = Fetching::new(fetch.items, style, state, pieces, newly_seen, by_number);
+        fetching.code = limited;
+        self.run(Running::Fetching(fetching))
     }
 
     /// RFC 7162 sections 3.1.4.1 and 3.2.6.

@@ -7,6 +7,7 @@ mod catenate;
 mod expunge;
 mod fetch;
 mod fetching;
+mod filter;
 mod idle;
 mod large;
 mod list;
@@ -24,6 +25,7 @@ mod transport;
 mod uid_batches;
 
 pub(super) use fetching::Fetching;
+pub(super) use filter::Filtering;
 pub(super) use notify::Notifier;
 pub(super) use store::Telling;
 
@@ -107,6 +109,7 @@ async fn messages(session: &mut Session, body: Body) -> Outcome {
         Body::MultiSearch { sources, returns, key } => session.multi_search(sources, returns, key).await,
         Body::Notify(notify) => session.notify(notify).await,
         Body::CancelUpdate(tags) => session.cancel_update(&tags),
+        Body::Filter { addressing, script, key } => session.filter(addressing, script, key).await,
         Body::UidBatches { size, batches } => session.uid_batches(size, batches),
         _ => Err(Cause::Grammar(grammar::Cause::UnknownCommand)),
     }
@@ -139,5 +142,6 @@ pub(super) async fn run(session: &mut Session, running: Running) -> Outcome {
     match running {
         Running::Fetching(fetching) => session.show_messages(fetching).await,
         Running::Telling(telling) => session.tell_stored(telling),
+        Running::Filtering(filtering) => session.filter_next(filtering).await,
     }
 }

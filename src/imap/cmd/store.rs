@@ -1,9 +1,11 @@
 //! STORE and UID STORE (RFC 9051 section 6.4.6, RFC 7162 section 3.1.3).
 
+use crate::delivery::Occasion;
 use crate::imap::cause::Cause;
+use crate::imap::events::{Scene, flag_names};
 use crate::imap::fetching::Messages;
 use crate::imap::grammar::{Addressing, Flag, FlagChange, Store};
-use crate::imap::replies::Code;
+use crate::imap::replies::{Code, Status};
 use crate::imap::selected::{changed_of, flags_reply, mod_seq_reply};
 use crate::imap::session::{Done, Outcome, Running, Session};
 use crate::mailbox::{FlagRequest, FlagVerb, State};
@@ -35,7 +37,7 @@ impl Session {
         self.enabled.condstore |= store.unchanged_since.is_some();
         let selected = self.selected()?;
         selected.must_be_writable()?;
-        let uids = selected.view.resolve(store.addressing, &store.numbers)?;
+        let (uids, limited) = self.within_limit(selected.view.resolve(store.addressing, &store.numbers)?);
         let (flags, keywords) = settable(&store.flags)?;
         let verb = match store.change {
             FlagChange::Add => FlagVerb::Add,
@@ -51,6 +53,7 @@ impl Session {
         let progress = &mut |done, of| work.set(done, of);
         let outcome = mailboxes.change_flags(self.viewer()?, selected.mailbox(), request, progress).await?;
         let state = mailboxes.state(selected.mailbox()).await?;
+        self.after_store(&before, &state, &outcome.changed).await?;
         let condstore = self.enabled.condstore;
         let Some(selected) = self.selected.as_deref_mut() else { return Err(Cause::SelectFirst) };
         selected.tell_keywords(&state, &mut self.replies);
@@ -62,16 +65,29 @@ impl Session {
             (Some(old), Some(new)) => old.modseq <= known && applied(verb, old.flags, flags) == new.flags,
             _ => false,
         };
+        let done = uids.difference(&outcome.modified);
+        let missing = store.addressing == Addressing::Sequence && done.difference(state.uids()).count() > 0;
         let mut changed = UidSet::new();
         for (modseq, uids) in outcome.changed {
             changed = changed.union(&uids);
-            let told = if store.silent { uids.iter().filter(knows).collect() } else { uids };
+            let told = match (store.silent, missing) {
+                (false, _) => uids,
+                (true, false) => uids.iter().filter(knows).collect(),
+                // The answer is NO: from that no client can tell what was done.
+                (true, true) => UidSet::new(),
+            };
             selected.view.note_told(modseq, told);
         }
-        let done = uids.difference(&outcome.modified);
-        let missing = store.addressing == Addressing::Sequence && done.difference(state.uids()).count() > 0;
         let code = (!outcome.modified.is_empty())
             .then(|| Code::Modified(selected.view.names_of(store.addressing, &outcome.modified)));
+        let code = match (code, limited) {
+            (Some(code), Some(limited)) => {
+                // One tagged reply has one code, and this one may come before it.
+                self.replies.untagged(Status::Ok, Some(&limited), "Not all of them");
+                Some(code)
+            }
+            (code, limited) => code.or(limited),
+        };
         let (what, shown) = match (store.silent, condstore) {
             (false, _) => (Told::Flags, done),
             (true, true) => (Told::ModSeq, changed),
@@ -79,6 +95,24 @@ impl Session {
         };
         let messages = Messages::new(selected.view.sequence().pieces_of(&shown).collect());
         self.run(Running::Telling(Telling { messages, state, addressing: store.addressing, what, code, missing }))
+    }
+
+    /// Scripts that run when flags change (RFC 6785 section 2.2.3).
+    async fn after_store(&mut self, before: &State, state: &State, changed: &[(ModSeq, UidSet)]) -> Result<(), Cause> {
+        let mailbox = self.selected()?.mailbox();
+        if changed.is_empty() || !self.scripts()?.has_script(mailbox.id()).await {
+            return Ok(());
+        }
+        let record = self.services.mailboxes.record_of(mailbox).await?;
+        let mut messages = Vec::new();
+        for uid in changed.iter().flat_map(|(_, uids)| uids.iter()) {
+            if let (Some(old), Some(new)) = (before.entry(uid), state.entry(uid)) {
+                let changed = flag_names(Flags(old.flags.0 ^ new.flags.0), state.keywords());
+                messages.push((uid, Occasion::Flag(changed)));
+            }
+        }
+        self.scripts()?.run_on_event(Scene { owner: record.account, id: record.id, name: record.name }, messages).await;
+        Ok(())
     }
 
     /// As much as fits into one write.

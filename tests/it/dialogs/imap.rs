@@ -6,8 +6,10 @@
 //!   without this, with the greeting |
 //! | `tls: implicit`, `tls: required` | TLS from the first octet; no login without TLS. Otherwise a login needs none |
 //! | `idle_milliseconds: n` | how long a silent client is borne |
+//! | `messages_max: n` | how many messages one command works on |
 //!
-//! `! tls` shakes hands after STARTTLS, `! stop` stops the server.
+//! `! tls` shakes hands after STARTTLS, `! stop` stops the server, `! script person name text` stores a Sieve script,
+//! `! sends addresses` says who is to get mail from us.
 
 use crate::support::dialog::{Scene, Script, Wire, scripts};
 use crate::support::house::House;
@@ -37,11 +39,14 @@ async fn dialogs() {
 
 async fn play(script: &Script) -> Result<(), String> {
     let setting = |name: &str| script.settings.get(name).map(String::as_str);
-    let known = ["as", "tls", "idle_milliseconds"];
+    let known = ["as", "tls", "idle_milliseconds", "messages_max"];
     assert!(script.settings.keys().all(|key| known.contains(&key.as_str())), "{}: {:?}", script.name, script.settings);
 
     let directory = tempfile::tempdir().unwrap();
-    let house = House::new(&directory.path().join("data"), setting("tls").is_none()).await;
+    let mut house = House::new(&directory.path().join("data"), setting("tls").is_none()).await;
+    if let Some(most) = setting("messages_max") {
+        house.messages_max = most.parse().unwrap();
+    }
     let server_tls = tls::server(directory.path());
     let services = Arc::new(house.imap());
     let implicit = setting("tls") == Some("implicit");
@@ -60,6 +65,7 @@ async fn play(script: &Script) -> Result<(), String> {
         implicit,
         people: setting("as").map_or(Vec::new(), |people| people.split(", ").map(str::to_owned).collect()),
         begun: 0,
+        house: &house,
         shutdown: listening.shutdown.clone(),
     };
     let outcome = script.play(stream, &mut scene).await;
@@ -73,6 +79,7 @@ struct Imap<'a> {
     implicit: bool,
     people: Vec<String>,
     begun: usize,
+    house: &'a House,
     shutdown: Shutdown,
 }
 
@@ -103,6 +110,17 @@ impl Scene for Imap<'_> {
         Box::pin(async move {
             match (words, wire) {
                 ("tls", Wire::Plain(stream)) => Wire::Other(Box::new(tls::connect(self.directory, stream).await)),
+                (words, wire) if words.starts_with("script ") => {
+                    let mut words = words.splitn(4, ' ').skip(1);
+                    let (person, name, text) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+                    self.house.put_script(person, name, text).await;
+                    wire
+                }
+                (words, wire) if words.starts_with("sends ") => {
+                    let sends = self.house.sends().await;
+                    assert_eq!(sends.join(" "), words.trim_start_matches("sends ").trim_start_matches('-'));
+                    wire
+                }
                 ("stop", wire) => {
                     self.shutdown.request();
                     wire

@@ -9,10 +9,10 @@ use posthouse::imap;
 use posthouse::mailbox::{Mailboxes, NewMessage, Settings};
 use posthouse::managesieve;
 use posthouse::rules::{AddressRules, Limits, PasswordRules};
-use posthouse::store::{DirectoryChange, DomainKind, Names, NewAccount, NewDomain, Store};
+use posthouse::store::{DirectoryChange, DomainKind, Names, NewAccount, NewDomain, ScriptOwner, Store, VersionSource};
 use posthouse::telemetry::Metrics;
 use posthouse::types::{
-    AccountId, Address, Clock, Domain, FixedClock, Flags, MailboxName, Network, Switches, Timestamp,
+    AccountId, Address, Clock, Domain, FixedClock, Flags, MailboxName, Network, SendId, Switches, Timestamp,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +28,9 @@ pub struct House {
     pub auth: Auth,
     pub mailboxes: Mailboxes,
     directory: Directory,
-    delivery: Delivery,
+    pub delivery: Delivery,
+    /// As MESSAGELIMIT says.
+    pub messages_max: u32,
 }
 
 impl House {
@@ -53,7 +55,7 @@ impl House {
         let directory = Directory::new(store.clone(), Limits::default());
         let hostname = Domain::parse(tls::HOST).unwrap();
         let delivery = Delivery::open(store.clone(), directory.clone(), hostname, 432_000).await.unwrap();
-        let house = Self { store, clock, auth, mailboxes, directory, delivery };
+        let house = Self { store, clock, auth, mailboxes, directory, delivery, messages_max: 1_000_000 };
         let name = Domain::parse("example.org").unwrap();
         house
             .change(DirectoryChange::AddDomain(NewDomain { name, kind: DomainKind::Authoritative, catch_all: None }))
@@ -105,6 +107,18 @@ impl House {
         self.mailboxes.append(self.account(person).await, &name, vec![new]).await.unwrap();
     }
 
+    /// One of a person's own scripts.
+    pub async fn put_script(&self, person: &str, name: &str, text: &str) {
+        let owner = ScriptOwner::Account(self.account(person).await);
+        self.store.put_script(owner, name, text.to_owned(), VersionSource::default()).await.unwrap();
+    }
+
+    /// Who is to get mail from us, in order.
+    pub async fn sends(&self) -> Vec<String> {
+        let sends = self.store.sends(SendId(0), 100).await.unwrap();
+        sends.into_iter().map(|send| send.send.recipient.to_string()).collect()
+    }
+
     /// How many there are.
     pub async fn messages(&self, person: &str, mailbox: &str) -> u32 {
         let name = MailboxName::parse(mailbox).unwrap();
@@ -115,8 +129,10 @@ impl House {
         imap::Services {
             auth: self.auth.clone(),
             mailboxes: self.mailboxes.clone(),
+            delivery: self.delivery.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             hostname: Domain::parse(tls::HOST).unwrap(),
+            messages_max: self.messages_max,
             idle: Duration::from_secs(60),
         }
     }
