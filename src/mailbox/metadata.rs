@@ -1,7 +1,7 @@
 //! Annotations of mailboxes and of the server (RFC 5464): who sees and sets which.
 
 use super::{MailboxError, Mailboxes, Rights};
-use crate::store::{Annotated, Annotation, Audience, NewAnnotation};
+use crate::store::{Annotated, Annotation, Audience, EVENT_SCRIPT_ENTRY, NewAnnotation};
 use crate::types::{AccountId, MailboxName, SpecialUse};
 
 /// RFC 6154 section 4: what a mailbox is for, as an annotation.
@@ -67,6 +67,10 @@ impl Mailboxes {
             let audience = audience(&entry, viewer).ok_or(MailboxError::NotPermitted)?;
             match &seen {
                 None if audience == Audience::Shared && standing == Standing::Person => {
+                    return Err(MailboxError::NotPermitted);
+                }
+                // It is the owner's script that runs, with the owner's rights: nobody else chooses it.
+                Some(seen) if entry == EVENT_SCRIPT_ENTRY && viewer != seen.record.account => {
                     return Err(MailboxError::NotPermitted);
                 }
                 Some(seen) if audience == Audience::Shared => seen.require(Rights::WRITE)?,

@@ -2,6 +2,7 @@
 //!
 //! A program that is not installed is skipped, and says so; where the gate has installed it, its absence is a failure.
 
+use crate::imap::client::Client;
 use crate::support::house::House;
 use crate::support::listening::Listening;
 use posthouse::imap::Driver;
@@ -49,10 +50,13 @@ impl Served {
 }
 
 /// Whether the program is there. The gate installs what it names, so there it must be.
-#[allow(clippy::print_stderr)] // a test that was not run has to say so
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let found = found.is_ok_and(|status| status.success());
+    is_there(program, found.is_ok_and(|status| status.success()))
+}
+
+#[allow(clippy::print_stderr)] // a test that was not run has to say so
+fn is_there(program: &str, found: bool) -> bool {
     assert!(found || std::env::var_os("CI").is_none(), "{program} is missing");
     if !found {
         eprintln!("SKIPPED: {program} is not installed");
@@ -233,5 +237,102 @@ async fn neomutt_tags_saves_and_deletes() {
     run(shell).await;
     assert_eq!(served.house.messages("jane", "Archive").await, 2);
     assert_eq!(served.house.messages("jane", "INBOX").await, 3);
+    served.end().await;
+}
+
+/// What an account has in a mailbox: octets with flags.
+async fn on_the_server(served: &Served, mailbox: &str) -> Vec<(Vec<u8>, String)> {
+    let mut client = Client::login(served.address(), "jane@example.org", "Secret123").await;
+    assert!(client.command(&format!("EXAMINE {mailbox}")).await.is_ok());
+    let mut found = Vec::new();
+    for line in client.command("FETCH 1:* (FLAGS BODY.PEEK[])").await.untagged {
+        let text = String::from_utf8_lossy(&line).into_owned();
+        let flags = text.split_once("FLAGS (").unwrap().1.split(')').next().unwrap().to_owned();
+        let start = line.windows(3).position(|three| three == b"}\r\n").unwrap() + 3;
+        found.push((line[start..line.len() - 1].to_vec(), flags));
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offlineimap_copies_both_ways() {
+    if !is_installed("offlineimap") {
+        return;
+    }
+    let served = Served::new().await;
+    let mut client = Client::login(served.address(), "jane@example.org", "Secret123").await;
+    // Blanks, ampersands, letters beyond ASCII; its own code can't quote a quotation mark.
+    for name in ["Work/2026/deep/er", "\"Tom &- Jerry\"", "&ZeVnLIqe-"] {
+        assert!(client.command(&format!("CREATE {name}")).await.is_ok(), "{name}");
+    }
+    for message in messages() {
+        served.house.append("jane", "Work/2026/deep/er", message.clone()).await;
+        served.house.append("jane", "日本語", message).await;
+    }
+    let near = served.path().join("near");
+    let text = format!(
+        "[general]\naccounts = a\nmetadata = {meta}\n[Account a]\nlocalrepository = l\nremoterepository = r\n\
+         [Repository l]\ntype = Maildir\nlocalfolders = {near}\n[Repository r]\ntype = IMAP\nremotehost = 127.0.0.1\n\
+         remoteport = {port}\nremoteuser = jane@example.org\nremotepass = Secret123\nssl = no\nstarttls = no\n\
+         auth_mechanisms = PLAIN\n",
+        meta = served.path().join("meta").display(),
+        near = near.display(),
+        port = served.port(),
+    );
+    let rc = served.path().join("offlineimaprc");
+    std::fs::write(&rc, text).unwrap();
+    let sync = async || {
+        let mut command = Command::new("offlineimap");
+        command.env("HOME", served.path()).arg("-c").arg(&rc).args(["-o", "-u", "quiet"]);
+        run(command).await;
+    };
+    sync().await;
+    let texts = |mut all: Vec<(Vec<u8>, String)>| {
+        all.iter_mut().for_each(|(message, _)| *message = without_cr(message));
+        all.sort();
+        all.into_iter().map(|(message, _)| message).collect::<Vec<_>>()
+    };
+    for name in ["Work.2026.deep.er", "&ZeVnLIqe-"] {
+        let mut expected: Vec<Vec<u8>> = messages().iter().map(|message| without_cr(message)).collect();
+        expected.sort();
+        assert!(texts(maildir(&near.join(name))) == expected, "{name}");
+    }
+    // What changes here changes there: a flag, a removal, a new message.
+    let folder = near.join("&ZeVnLIqe-");
+    let mut files: Vec<_> = ["new", "cur"]
+        .iter()
+        .flat_map(|part| std::fs::read_dir(folder.join(part)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort_by_key(|path| std::fs::read(path).unwrap());
+    let name = files[0].file_name().unwrap().to_string_lossy().into_owned();
+    let base = name.split(":2,").next().unwrap().to_owned();
+    std::fs::rename(&files[0], folder.join("cur").join(format!("{base}:2,FS"))).unwrap();
+    std::fs::remove_file(&files[1]).unwrap();
+    std::fs::write(folder.join("new/1.x.y"), b"Subject: written here\n\nhello\n").unwrap();
+    sync().await;
+    sync().await;
+    let there = on_the_server(&served, "&ZeVnLIqe-").await;
+    assert_eq!(there.len(), messages().len());
+    assert_eq!(there.iter().filter(|(_, flags)| flags == "\\Flagged \\Seen").count(), 1);
+    let written = |message: &[u8]| String::from_utf8_lossy(message).contains("Subject: written here\r\n");
+    assert_eq!(there.iter().filter(|(message, _)| written(message)).count(), 1);
+    drop(client);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imapclient_finds_everything_as_it_was() {
+    let python = std::env::var("POSTHOUSE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let looked = Command::new(&python).args(["-c", "import imapclient"]).stderr(Stdio::null()).status();
+    if !is_there("IMAPClient for Python", looked.is_ok_and(|status| status.success())) {
+        return;
+    }
+    let served = Served::new().await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/imap/everything_as_it_was.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(served.port().to_string());
+    run(command).await;
     served.end().await;
 }

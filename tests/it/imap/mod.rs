@@ -1,6 +1,6 @@
 //! IMAP beyond single conversations: sessions that do anything at all, clients that mean harm, messages that are large.
 
-mod client;
+pub mod client;
 mod hostile;
 mod identity;
 mod large;
