@@ -8,7 +8,7 @@ use super::settle::Outcome;
 use super::transport::Answer;
 use super::verdict::{Setback, Status};
 use crate::store::SendRecord;
-use crate::types::Domain;
+use crate::types::{Domain, Recipient};
 
 pub(super) async fn is_ours(shared: &Shared, destination: &str) -> Result<bool, Setback> {
     let Ok(domain) = Domain::parse(destination) else { return Ok(false) };
@@ -32,7 +32,13 @@ async fn bring(shared: &Shared, send: &SendRecord) -> Result<Outcome, Setback> {
     let message = content.whole().await.map_err(of_content)?;
     let mail = HouseMail {
         sender: send.send.sender.clone(),
-        recipient: send.send.recipient.clone(),
+        recipient: Recipient {
+            notify: send.send.details.notify,
+            original: send.send.details.original_recipient.clone(),
+            ..Recipient::plain(send.send.recipient.clone())
+        },
+        envelope_id: send.send.details.envelope_id.clone(),
+        dsn_return: send.send.details.dsn_return,
         message,
         session: send.send.details.session.clone(),
     };

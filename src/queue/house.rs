@@ -2,7 +2,7 @@
 
 use super::transport::Pending;
 use crate::store::Refusing;
-use crate::types::{Address, Domain};
+use crate::types::{Address, Domain, DsnReturn, Recipient};
 
 pub trait House: Send + Sync {
     /// Whether mail for the domain is delivered here. The error is for the log, and means: ask later.
@@ -18,7 +18,10 @@ pub trait House: Send + Sync {
 pub struct HouseMail {
     /// `None`: the null reverse-path.
     pub sender: Option<Address>,
-    pub recipient: Address,
+    /// With what its sender wants to hear of him; that it could not be delivered, he hears from the queue.
+    pub recipient: Recipient,
+    pub envelope_id: Option<String>,
+    pub dsn_return: Option<DsnReturn>,
     pub message: Vec<u8>,
     /// Of the session that accepted what it is about.
     pub session: String,

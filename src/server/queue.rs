@@ -154,12 +154,21 @@ impl queue::House for Doorman {
 impl Doorman {
     /// A message of ours, into the house by its own door.
     async fn bring(&self, mail: HouseMail) -> HouseFate {
-        let HouseMail { sender, recipient, message, session } = mail;
-        let smtputf8 = recipient.needs_utf8() || sender.as_ref().is_some_and(Address::needs_utf8);
-        // Reports about it are the queue's business, which knows what its sender wants to hear.
-        let recipients = vec![Recipient { notify: Notify::NEVER, ..Recipient::plain(recipient) }];
+        let HouseMail { sender, recipient, envelope_id, dsn_return, message, session } = mail;
+        let smtputf8 = recipient.address.needs_utf8() || sender.as_ref().is_some_and(Address::needs_utf8);
+        // A failure is told by the queue, which has the message.
+        let success = recipient.notify.success && !recipient.notify.never;
+        let notify = Notify { success, never: !success, ..Notify::default() };
+        let envelope = Envelope {
+            sender,
+            recipients: vec![Recipient { notify, ..recipient }],
+            smtputf8,
+            dsn_envelope_id: envelope_id,
+            dsn_return,
+            ..Envelope::default()
+        };
         let mail = Mail {
-            envelope: Envelope { sender, recipients, smtputf8, ..Envelope::default() },
+            envelope,
             origin: Origin::House,
             now: self.0.store.clock().now(),
             remote_ip: None,
@@ -232,7 +241,8 @@ impl Doorman {
             fields: &[],
         };
         let message = notice.to_message();
-        let mail = HouseMail { sender: None, recipient: owner, message, session };
+        let recipient = Recipient { notify: Notify::NEVER, ..Recipient::plain(owner) };
+        let mail = HouseMail { sender: None, recipient, envelope_id: None, dsn_return: None, message, session };
         match self.bring(mail).await {
             HouseFate::Taken => Ok(()),
             HouseFate::Refused(why) | HouseFate::Deferred(why) => Err(why),

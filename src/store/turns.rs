@@ -11,6 +11,33 @@ use crate::types::{Address, AddressId, Domain, SendId, Timestamp};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+// What is due is found by these. A test asks the engine for their plans: none may look at all that waits.
+const DUE_DESTINATIONS: &str = "SELECT destination, due FROM destination
+    WHERE due <= ?1 AND (due, destination) > (?2, ?3) ORDER BY due, destination LIMIT ?4";
+const NEXT_DESTINATION: &str = "SELECT min(due) FROM destination WHERE due > ?1";
+const NEXT_PRIORITY: &str = "SELECT max(priority) FROM send WHERE state = 'due' AND destination = ?1 AND priority < ?2";
+const NEXT_ORIGIN: &str = "SELECT origin FROM send
+    WHERE state = 'due' AND destination = ?1 AND priority = ?2 AND origin > ?3 ORDER BY origin LIMIT 1";
+const NEXT_OF_ORIGIN: &str = select_send!(
+    "WHERE state = 'due' AND destination = ?1 AND priority = ?2 AND origin = ?3 AND due <= ?4 ORDER BY due LIMIT 1"
+);
+const NEXT_BY_TIME: &str = select_send!("WHERE state = 'due' AND destination = ?1 AND due <= ?2 ORDER BY due LIMIT 1");
+// The sign keeps the engine from the index by time, which leads to everything that is due there.
+const SAME_MESSAGE: &str =
+    select_send!("WHERE body_id = ?1 AND destination = ?2 AND state = 'due' AND +due <= ?3 ORDER BY send_id LIMIT ?4");
+const NEXT_DUE: &str = "SELECT min(due) FROM send WHERE state = 'due' AND destination = ?1";
+#[cfg(test)]
+pub(super) const PICKING: [&str; 8] = [
+    DUE_DESTINATIONS,
+    NEXT_DESTINATION,
+    NEXT_PRIORITY,
+    NEXT_ORIGIN,
+    NEXT_OF_ORIGIN,
+    NEXT_BY_TIME,
+    SAME_MESSAGE,
+    NEXT_DUE,
+];
+
 /// What one worker wants to deliver next.
 #[derive(Clone, Debug)]
 pub struct Turn {
@@ -106,8 +133,7 @@ impl Store {
         let after = after.unwrap_or(Waiting { destination: String::new(), due: Timestamp(i64::MIN) });
         self.read(move |tx| {
             tx.rows(
-                "SELECT destination, due FROM destination WHERE due <= ?1 AND (due, destination) > (?2, ?3)
-                 ORDER BY due, destination LIMIT ?4",
+                DUE_DESTINATIONS,
                 &[now.into(), after.due.into(), (&after.destination).into(), most.into()],
                 |row| Ok(Waiting { destination: row.text(0)?.to_owned(), due: row.time(1)? }),
             )
@@ -118,7 +144,7 @@ impl Store {
     /// The next time after `now` at which a destination is due.
     pub async fn next_destination_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.read(move |tx| {
-            let next = tx.int("SELECT min(due) FROM destination WHERE due > ?1", &[now.into()])?;
+            let next = tx.int(NEXT_DESTINATION, &[now.into()])?;
             Ok(next.map(Timestamp))
         })
         .await
@@ -201,10 +227,7 @@ fn take(tx: &mut Tx<'_>, turn: &Turn, now: Timestamp) -> Result<Taken, StoreErro
     let mut origins = 0;
     let full = |taken: &Taken| taken.messages.len() >= turn.messages as usize;
     while !full(&taken) {
-        let next = tx.int(
-            "SELECT max(priority) FROM send WHERE state = 'due' AND destination = ?1 AND priority < ?2",
-            &[(&turn.destination).into(), priority.into()],
-        )?;
+        let next = tx.int(NEXT_PRIORITY, &[(&turn.destination).into(), priority.into()])?;
         let Some(level) = next else { break };
         priority = level;
         take_level(tx, turn, now, level, &mut taken, &mut origins)?;
@@ -214,12 +237,10 @@ fn take(tx: &mut Tx<'_>, turn: &Turn, now: Timestamp) -> Result<Taken, StoreErro
     }
     // So many wait for later that the search was cut short: then the order of time decides.
     while !full(&taken) && origins >= QUEUE_ORIGINS_PER_TURN_MAX {
-        let sql = select_send!("WHERE state = 'due' AND destination = ?1 AND due <= ?2 ORDER BY due LIMIT 1");
-        let Some(first) = tx.row(sql, &[(&turn.destination).into(), now.into()], record_of)? else { break };
+        let Some(first) = tx.row(NEXT_BY_TIME, &[(&turn.destination).into(), now.into()], record_of)? else { break };
         taken.messages.push(claim_message(tx, first, turn, now)?);
     }
-    let left =
-        tx.int("SELECT min(due) FROM send WHERE state = 'due' AND destination = ?1", &[(&turn.destination).into()])?;
+    let left = tx.int(NEXT_DUE, &[(&turn.destination).into()])?;
     match left {
         None => tx.execute("DELETE FROM destination WHERE destination = ?1", &[(&turn.destination).into()])?,
         Some(due) => tx.execute(
@@ -242,12 +263,10 @@ fn take_level(
 ) -> Result<(), StoreError> {
     let (mut wrapped, mut found) = (false, false);
     while taken.messages.len() < turn.messages as usize && *origins < QUEUE_ORIGINS_PER_TURN_MAX {
-        let origin = tx.row(
-            "SELECT origin FROM send WHERE state = 'due' AND destination = ?1 AND priority = ?2 AND origin > ?3
-             ORDER BY origin LIMIT 1",
-            &[(&turn.destination).into(), priority.into(), (&taken.after).into()],
-            |row| Ok(row.text(0)?.to_owned()),
-        )?;
+        let origin =
+            tx.row(NEXT_ORIGIN, &[(&turn.destination).into(), priority.into(), (&taken.after).into()], |row| {
+                Ok(row.text(0)?.to_owned())
+            })?;
         let Some(origin) = origin else {
             // Behind the last comes the first again, as long as a whole round finds something.
             if taken.after.is_empty() || (wrapped && !found) {
@@ -258,12 +277,8 @@ fn take_level(
             continue;
         };
         *origins += 1;
-        let sql = select_send!(
-            "WHERE state = 'due' AND destination = ?1 AND priority = ?2 AND origin = ?3 AND due <= ?4
-             ORDER BY due LIMIT 1"
-        );
         let parameters = [(&turn.destination).into(), priority.into(), (&origin).into(), now.into()];
-        if let Some(first) = tx.row(sql, &parameters, record_of)? {
+        if let Some(first) = tx.row(NEXT_OF_ORIGIN, &parameters, record_of)? {
             taken.messages.push(claim_message(tx, first, turn, now)?);
             found = true;
         }
@@ -279,11 +294,8 @@ fn claim_message(
     turn: &Turn,
     now: Timestamp,
 ) -> Result<Vec<SendRecord>, StoreError> {
-    let sql = select_send!(
-        "WHERE body_id = ?1 AND destination = ?2 AND state = 'due' AND due <= ?3 ORDER BY send_id LIMIT ?4"
-    );
     let parameters = [first.body.into(), (&turn.destination).into(), now.into(), turn.recipients.into()];
-    let mut message = tx.rows(sql, &parameters, record_of)?;
+    let mut message = tx.rows(SAME_MESSAGE, &parameters, record_of)?;
     message.retain(|other| other.id != first.id && go_together(&first, other));
     message.insert(0, first);
     for send in &message {

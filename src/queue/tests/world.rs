@@ -354,12 +354,12 @@ impl House for FakeHouse {
     }
 
     fn deliver(&self, mail: HouseMail) -> Pending<'_, HouseFate> {
-        let fate = match mail.recipient.local() {
+        let fate = match mail.recipient.address.local() {
             "refuses" => HouseFate::Refused("nobody of that name".to_owned()),
             "full" => HouseFate::Deferred("no room".to_owned()),
             _ => {
                 let text = String::from_utf8(mail.message).expect("UTF-8");
-                self.delivered.lock().expect("not poisoned").push((mail.recipient.to_string(), text));
+                self.delivered.lock().expect("not poisoned").push((mail.recipient.address.to_string(), text));
                 HouseFate::Taken
             }
         };

@@ -265,6 +265,24 @@ fn a_destination_out_of_reach_is_put_off_as_one() {
 }
 
 #[test]
+fn nothing_looks_at_all_that_waits() {
+    block_on(async {
+        let world = World::bare();
+        for sql in super::super::turns::PICKING {
+            let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+            let parameters = sql.matches('?').count();
+            let plan = world.store.read(move |tx| {
+                let parameters: Vec<_> = (0..parameters).map(|_| 1_i64.into()).collect();
+                tx.rows(sql, &parameters, |row| Ok(row.text(3)?.to_owned()))
+            });
+            let plan = plan.await.expect("a plan");
+            let is_search = |step: &String| step.starts_with("SEARCH ") && step.contains("INDEX");
+            assert!(!plan.is_empty() && plan.iter().all(is_search), "{sql}: {plan:?}");
+        }
+    });
+}
+
+#[test]
 fn refusals_are_counted_on_the_redirection() {
     block_on(async {
         let world = World::with_people().await;

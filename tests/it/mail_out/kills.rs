@@ -80,8 +80,8 @@ impl Sink {
 }
 
 /// The program, killed when it is dropped.
-struct Program {
-    child: Child,
+pub(super) struct Program {
+    pub(super) child: Child,
     lmtp: SocketAddr,
     /// Sends that were under way when the one before was killed.
     released: u64,
@@ -94,7 +94,7 @@ impl Drop for Program {
     }
 }
 
-fn start(directory: &Path) -> Program {
+pub(super) fn start(directory: &Path) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
     command.args(["serve", "--config"]).arg(directory.join("posthouse.toml")).env_clear();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -120,7 +120,7 @@ fn start(directory: &Path) -> Program {
     Program { child, lmtp: lmtp.unwrap_or_else(|| panic!("no address: {all}")), released }
 }
 
-fn prepare(directory: &Path, sink: SocketAddr) {
+pub(super) fn prepare(directory: &Path, sink: SocketAddr) {
     let mut text =
         String::from("hostname = \"mail.example.org\"\ndata = \"data\"\n[listen]\nlmtp = [\"127.0.0.1:0\"]\n");
     for name in ["smtp", "submission", "submissions", "imap", "imaps", "pop3s", "managesieve", "https"] {

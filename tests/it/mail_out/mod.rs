@@ -2,8 +2,10 @@
 
 mod first;
 mod forwarding;
+mod holds;
 mod hostile;
 mod kills;
+mod many;
 mod odd;
 mod postfix;
 mod queue;

@@ -80,7 +80,15 @@ impl Peer {
         extensions: &[&str],
         script: impl Fn(&str, &Seen) -> Option<Odd> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), extensions, script).await
+    }
+
+    pub async fn start_at(
+        address: SocketAddr,
+        extensions: &[&str],
+        script: impl Fn(&str, &Seen) -> Option<Odd> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
         let extensions: Arc<[String]> = extensions.iter().map(|one| (*one).to_owned()).collect();
