@@ -125,7 +125,7 @@ impl MailIn<'_> {
         }
         let sends = self.house.sends().await;
         for send in &sends[self.sends..] {
-            let held = send.send.due > send.created.plus_seconds(60);
+            let held = send.since > send.created.plus_seconds(60);
             let send = &send.send;
             let asked = [
                 (send.details.requiretls, " requiretls".to_owned()),
