@@ -267,7 +267,7 @@ fn headers_are_unfolded_and_decoded() {
 fn an_imap_event_keeps_mail_where_it_is() {
     let mut case = Case { flags: vec!["\\Seen".to_owned(), "$todo".to_owned()], ..Case::default() };
     case.envelope.recipients.clear();
-    let script = "require [\"imap4flags\", \"fileinto\", \"copy\"];
+    let script = "require [\"imap4flags\", \"fileinto\", \"imapsieve\", \"copy\"];
         if hasflag \"$TODO\" { removeflag \"$todo\"; fileinto :copy \"INBOX\"; }";
     assert_eq!(case.plan(script), "fileinto INBOX \\Seen; keep(implicit) \\Seen");
 }
