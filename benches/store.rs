@@ -3,8 +3,8 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
 use posthouse::store::{
-    BodyChoice, BodyIndex, Deposit, DirectoryChange, DomainKind, Filing, FilingPlace, Names, NewAccount, NewBody,
-    NewDomain, Sketch, Store,
+    BodyChoice, BodyIndex, Deposit, DirectoryChange, DomainKind, Filing, FilingPlace, FlagVerb, Names, NewAccount,
+    NewBody, NewDomain, Sketch, Store,
 };
 use posthouse::types::{AccountId, Address, Flags, MailboxName, Switches, SystemClock, Timestamp, UidSet};
 use std::sync::Arc;
@@ -215,16 +215,22 @@ fn metadata(runtime: &tokio::runtime::Runtime) {
             let rate = f64::from(COUNT) / start.elapsed().as_secs_f64();
             println!("metadata round {round}: {:.1} million rows/s (promised: at least 1)", rate / 1e6);
         }
-        let change = posthouse::store::FlagChange {
-            uids: UidSet::from_ranges([(1, 20_000)]),
-            verb: posthouse::store::FlagVerb::Add,
-            flags: Flags::FLAGGED,
-            keywords: Vec::new(),
-            within: Flags::ALL,
-            unchanged_since: None,
-        };
-        let start = Instant::now();
-        store.change_flags(inbox, change).await.expect("changed");
-        println!("flags of 20,000 messages, committed: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+        let mut times = Vec::new();
+        for round in 0..11 {
+            let change = posthouse::store::FlagChange {
+                uids: UidSet::from_ranges([(1, 20_000)]),
+                verb: if round % 2 == 0 { FlagVerb::Add } else { FlagVerb::Remove },
+                flags: Flags::FLAGGED,
+                keywords: Vec::new(),
+                within: Flags::ALL,
+                unchanged_since: None,
+            };
+            let start = Instant::now();
+            store.change_flags(inbox, change).await.expect("changed");
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        let (least, median) = (times[0], times[times.len() / 2]);
+        println!("flags of 20,000 messages, committed: {median:.1} ms, at best {least:.1} ms");
     });
 }

@@ -1,6 +1,6 @@
 //! Causes that speak of one thing: a domain, an address, a script.
 
-use crate::types::{Address, Domain};
+use crate::types::{Address, Domain, MailboxName};
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,9 @@ pub enum AddressCause {
     ResponderLeft(Address),
     ReservedStays(Address),
     ConvertsToItself(Address),
+    NoMailbox(Address, MailboxName),
+    /// Mail to be carried in is more than its quota allows.
+    NoRoom(Address),
 }
 
 impl AddressCause {
@@ -116,6 +119,8 @@ impl AddressCause {
             Self::ResponderLeft(_) => "responder-left",
             Self::ReservedStays(_) => "reserved",
             Self::ConvertsToItself(_) => "nothing-to-convert",
+            Self::NoMailbox(..) => "no-mailbox",
+            Self::NoRoom(_) => "no-room",
         }
     }
 
@@ -140,7 +145,10 @@ impl AddressCause {
                 "point it elsewhere: posthouse redirect add {address} TARGET, or posthouse convert {address} \
                  --to-alias OWNER"
             ),
-            Self::ConvertsToItself(_) => return None,
+            Self::NoRoom(address) => format!(
+                "posthouse account set {address} --quota SIZE, and then the same again: it goes on where it stopped"
+            ),
+            Self::ConvertsToItself(_) | Self::NoMailbox(..) => return None,
         })
     }
 }
@@ -173,6 +181,8 @@ impl fmt::Display for AddressCause {
                 write!(formatter, "{address} can't be removed: every mail domain must have it (RFC 2142 section 5)")
             }
             Self::ConvertsToItself(address) => write!(formatter, "{address} is that already"),
+            Self::NoMailbox(address, name) => write!(formatter, "{address} has no mailbox {name}"),
+            Self::NoRoom(address) => write!(formatter, "the account {address} has no room for all of it"),
         }
     }
 }

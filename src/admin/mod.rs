@@ -23,6 +23,7 @@
 //! | `shown` | what a person sees of all scripts that treat his mail |
 //! | `queue` | mail on its way out: list, show, retry, hold, release, remove |
 //! | `explain` | what will happen to a mail |
+//! | `transfer` | mail carried in and out |
 //! | `keep` | verify, backup, status, check |
 //!
 //! What it will not do: parse command lines, print, open sockets, or decide who may ask: a skin passes only callers that may.
@@ -54,6 +55,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod transfer;
 mod views;
 pub mod words;
 
@@ -94,6 +96,9 @@ pub use scripts::{
 };
 pub use shown::{SHOWN_PREFIX, ShownScript};
 pub use trace::{EventView, MessageTrace, Trace, TraceAbout, TraceView};
+pub use transfer::{
+    CarriedMessage, ExportMessages, ExportedPage, ImportMessages, Imported, MailFolderView, MailFolders,
+};
 pub use views::{
     AccountView, AliasView, DomainKindView, DomainView, ParkedView, RedirectionView, ResponderView, TargetView,
 };
@@ -280,6 +285,7 @@ acts! {
     ScriptDifference, ScriptCheck, ScriptFaults, CompiledShow,
     QueueList, QueueShow, QueueRetry, QueueHold, QueueRelease, QueueRemove,
     Explain,
+    MailFolders, ImportMessages, ExportMessages,
     Status, Check, Verify, Backup, Trace,
 }
 

@@ -1,6 +1,6 @@
 //! What the command line understands. Help, completions and the man page come from here.
 
-use super::{account, alias, convert, domain, explain, queue, redirect, responder, script, trace, values};
+use super::{account, alias, convert, domain, explain, queue, redirect, responder, script, trace, transfer, values};
 use crate::server::ConfigSource;
 use crate::types::Domain;
 use clap::{Args, Parser, Subcommand};
@@ -150,6 +150,8 @@ Examples:
         after_long_help = "Examples:\n  posthouse trace --message-id 'abc@example.org'\n  posthouse trace --address jane@example.org --last 3"
     )]
     Trace(trace::Arguments),
+    Import(transfer::ImportArguments),
+    Export(transfer::ExportArguments),
     /// Copy the whole store into one file, while it works
     ///
     /// The file is complete and consistent when it appears under its name. `posthouse verify FILE` checks it, `posthouse

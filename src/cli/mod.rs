@@ -32,6 +32,7 @@ mod script;
 mod serve;
 mod status;
 mod trace;
+mod transfer;
 mod values;
 mod verify;
 
@@ -98,6 +99,8 @@ async fn administer(command: Command, source: crate::server::ConfigSource, outpu
         Command::Trace(arguments) => trace::run(arguments, &mut desk, output).await,
         Command::Status => status::run(&mut desk, output).await,
         Command::Check => check::run(&mut desk, output).await,
+        Command::Import(arguments) => transfer::import(arguments, &mut desk, output).await,
+        Command::Export(arguments) => transfer::export(arguments, &mut desk, output).await,
         Command::Verify { file } => verify::run(file, &mut desk, output).await,
         Command::Backup { file } => backup::run(file, &mut desk, output).await,
         Command::Restore { file } => restore::run(file, &mut desk, output).await,

@@ -25,7 +25,6 @@ pub mod sorting;
 mod sources;
 pub mod threading;
 mod uploads;
-mod utf7;
 pub mod view;
 mod work;
 

@@ -218,6 +218,22 @@ impl Store {
         .await
     }
 
+    /// The hashes of these bodies' octets, in any order.
+    pub async fn body_hashes(&self, bodies: Vec<BodyId>) -> Result<Vec<[u8; 32]>, StoreError> {
+        self.read(move |tx| {
+            let mut hashes = Vec::with_capacity(bodies.len());
+            for body in bodies {
+                let damaged = |_| StoreError::Damaged("a hash of another size".to_owned());
+                let hash = tx.row("SELECT hash FROM body WHERE body_id = ?1", &[body.into()], |row| {
+                    <[u8; 32]>::try_from(row.blob(0)?).map_err(damaged)
+                })?;
+                hashes.extend(hash);
+            }
+            Ok(hashes)
+        })
+        .await
+    }
+
     /// One chunk, unpacked: `position` × 256 KiB is its offset. `None` past the end.
     pub async fn body_chunk(&self, body: BodyId, position: usize) -> Result<Option<Vec<u8>>, StoreError> {
         self.begin_body_chunk(body, position).await

@@ -307,6 +307,8 @@ pub const ROOMS_REMEMBERED_MAX: usize = 65_536;
 /// A message larger than this is stored ahead of the transaction that files it.
 pub const BODY_AHEAD_OCTETS: usize = 1024 * 1024;
 /// Octets of one request on the control socket: the largest message, in base64, with room.
+/// Octets of one request on the control socket: the largest message in base64, with room. Only the server's own user and
+/// root can ask.
 pub const CONTROL_REQUEST_OCTETS_MAX: usize = 80 * 1024 * 1024;
 /// Octets of one answer: a list of a hundred thousand accounts fits.
 pub const CONTROL_ANSWER_OCTETS_MAX: usize = 512 * 1024 * 1024;
@@ -519,3 +521,6 @@ pub const TRACE_EVENTS_PER_MESSAGE_MAX: usize = 500;
 pub const IMAP_COMMAND_MESSAGES_MAX: u32 = 1_000_000;
 /// Mailboxes of which is remembered whether a script runs when something happens in them.
 pub const SHELF_EVENT_SCRIPTS_MAX: usize = 65_536;
+/// What an import or an export carries at a time.
+pub const CARRIED_OCTETS_MAX: u64 = 4 * 1024 * 1024;
+pub const CARRIED_MESSAGES_MAX: usize = 500;

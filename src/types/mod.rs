@@ -15,6 +15,7 @@ mod mailbox_name;
 mod network;
 mod switches;
 mod uid_set;
+pub mod utf7;
 
 pub use address::{Address, AddressError};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};

@@ -15,4 +15,5 @@ mod rules;
 mod signing;
 mod smtp_logins;
 mod support;
+mod transfer;
 mod walk;

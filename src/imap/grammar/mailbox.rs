@@ -1,7 +1,7 @@
 //! Names of mailboxes in arguments, in the spelling the session has agreed on.
 
 use super::input::{Input, Parsed, is_atom_char};
-use crate::imap::utf7;
+use crate::types::utf7;
 use crate::types::{MailboxName, MailboxNameError};
 use unicode_normalization::UnicodeNormalization;
 

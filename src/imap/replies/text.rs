@@ -2,7 +2,7 @@
 //! decides between atom, quoted string and literal.
 
 use crate::imap::grammar::is_atom_char;
-use crate::imap::utf7;
+use crate::types::utf7;
 use crate::types::{MailboxName, UidSet};
 
 /// Whether this client reads UTF-8: mailbox names as they are, and UTF-8 in quoted strings (RFC 6855 section 3, RFC

@@ -1,4 +1,5 @@
-//! Modified UTF-7, the spelling of mailbox names for clients that have not asked for UTF-8 (RFC 3501 section 5.1.3).
+//! Modified UTF-7, the spelling of mailbox names for clients that have not asked for UTF-8 (RFC 3501 section 5.1.3); and
+//! that of folders in a Maildir.
 
 use base64::Engine;
 use base64::alphabet::IMAP_MUTF7;
@@ -8,7 +9,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&IMAP_MUTF7, NO_PAD);
 
 /// The name a client means. `None` for what is not modified UTF-7, and for a second spelling of a name that has a
 /// shorter one: two spellings of one mailbox would confuse every client that keeps a list.
-pub(super) fn decode(encoded: &str) -> Option<String> {
+pub fn decode(encoded: &str) -> Option<String> {
     let mut decoded = String::with_capacity(encoded.len());
     let mut rest = encoded;
     while let Some((before, shifted)) = rest.split_once('&') {
@@ -33,7 +34,7 @@ pub(super) fn decode(encoded: &str) -> Option<String> {
 }
 
 /// The spelling of `name` that has only printable ASCII.
-pub(super) fn encode(name: &str) -> String {
+pub fn encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     let mut rest = name;
     while !rest.is_empty() {
