@@ -5,7 +5,7 @@ use super::error::{Cause, Refused};
 use super::{Admin, Caller};
 
 use super::causes::ScriptCause;
-use crate::directory::Snapshot;
+use crate::directory::{Snapshot, let_go};
 use crate::filter::{self, ScriptKind};
 use crate::rules::{Consequences, Context, Effects, Refusal, after_script_name, before_script_name, compile};
 use crate::store::{ScriptOwner, StoreError};
@@ -103,6 +103,11 @@ impl Admin {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     tracing::info!(author = caller.author, act = cause, "directory changed");
+                    // The next one shall not wait for it; a command's own process is over before it is of use.
+                    if self.0.running.load().is_some() {
+                        self.directory().prepare();
+                    }
+                    let_go(snapshot);
                     return Ok((value, done(consequences, notes)));
                 }
             }

@@ -10,12 +10,14 @@ use super::error::{Cause, Refused};
 use super::{Act, Admin, Caller};
 use crate::mailbox;
 use crate::store::{
-    AccountRecord, BodyChoice, Deposit, Entry, Filing, FilingPlace, MailboxRecord, NewBody, StoreError,
+    AccountRecord, BodyChoice, Deposit, Entry, Filing, FilingPlace, LargeBody, MailboxRecord, NewBody, StoreError,
 };
 use crate::types::limits::{BODY_AHEAD_OCTETS, CARRIED_MESSAGES_MAX, CARRIED_OCTETS_MAX};
 use crate::types::{Address, Flags, MailboxName, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// One import at a time may look what is there and add to it, or two of them could both add the same.
 static TAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -121,28 +123,32 @@ impl Act for ImportMessages {
         let account = admin.account_with_mail(&self.address).await?;
         let all = self.messages.len() as u64;
         let messages = self.messages;
-        let packing = tokio::task::spawn_blocking(move || {
-            messages.into_iter().map(|message| Ok((mailbox::index(&message.octets)?, message))).collect()
+        let hashing = tokio::task::spawn_blocking(move || {
+            let hashed = |message: CarriedMessage| (Hash::from(Sha256::digest(&message.octets)), message);
+            messages.into_iter().map(hashed).collect::<Vec<_>>()
         });
-        let packed: Result<Vec<(NewBody, CarriedMessage)>, StoreError> = packing.await.map_err(|_| Cause::TaskDied)?;
-        let packed = packed?;
+        let hashed = hashing.await.map_err(|_| Cause::TaskDied)?;
 
         let _taking = TAKING.lock().await;
         let mut known = match admin.store().mailbox(account.id, &self.mailbox).await? {
-            Some(record) => admin.known(&record, packed.iter().map(|(body, _)| body.octets()).collect()).await?,
+            Some(record) => {
+                admin.known(&record, hashed.iter().map(|(_, one)| one.octets.len() as u64).collect()).await?
+            }
             None => HashSet::new(),
         };
+        // The same one twice in one folder counts once as well.
+        let new: Vec<CarriedMessage> =
+            hashed.into_iter().filter_map(|(hash, message)| known.insert(hash).then_some(message)).collect();
+        let packing = tokio::task::spawn_blocking(move || new.into_iter().map(packed).collect());
+        let packed: Result<Vec<(Packed, CarriedMessage)>, StoreError> = packing.await.map_err(|_| Cause::TaskDied)?;
         let mut deposit = Deposit::default();
-        for (body, message) in packed {
-            // The same one twice in one folder counts once as well.
-            if !known.insert(body.hash()) {
-                continue;
-            }
-            let choice = if body.octets() as usize > BODY_AHEAD_OCTETS {
-                BodyChoice::Stored(admin.store().put_body(body).await?)
-            } else {
-                deposit.bodies.push(body);
-                BodyChoice::New(deposit.bodies.len() - 1)
+        for (body, message) in packed? {
+            let choice = match body {
+                Packed::Large(body) => BodyChoice::Stored(admin.store().put_body(body).await?),
+                Packed::Small(body) => {
+                    deposit.bodies.push(body);
+                    BodyChoice::New(deposit.bodies.len() - 1)
+                }
             };
             deposit.filings.push(filing(&account, &self.mailbox, choice, &message, admin.store().clock().now()));
         }
@@ -158,11 +164,29 @@ impl Act for ImportMessages {
     }
 }
 
+/// Ready to be stored: in the transaction that files it, or ahead of that.
+enum Packed {
+    Small(NewBody),
+    Large(LargeBody),
+}
+
+/// Of the message only what is not in the body is left.
+fn packed(mut message: CarriedMessage) -> Result<(Packed, CarriedMessage), StoreError> {
+    let octets = std::mem::take(&mut message.octets);
+    let body = if octets.len() > BODY_AHEAD_OCTETS {
+        Packed::Large(mailbox::index_large(Arc::new(octets))?)
+    } else {
+        Packed::Small(mailbox::index(&octets)?)
+    };
+    Ok((body, message))
+}
+
 impl Admin {
     /// The hashes of the mailbox's messages that have one of these sizes.
-    async fn known(&self, mailbox: &MailboxRecord, sizes: HashSet<u32>) -> Result<HashSet<Hash>, Refused> {
+    async fn known(&self, mailbox: &MailboxRecord, sizes: HashSet<u64>) -> Result<HashSet<Hash>, Refused> {
         let (_, entries) = self.store().entries(mailbox.id).await?;
-        let candidates = entries.iter().filter(|entry| sizes.contains(&entry.octets)).map(|entry| entry.body);
+        let candidates =
+            entries.iter().filter(|entry| sizes.contains(&u64::from(entry.octets))).map(|entry| entry.body);
         Ok(self.store().body_hashes(candidates.collect()).await?.into_iter().collect())
     }
 }

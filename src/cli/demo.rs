@@ -14,6 +14,8 @@ struct Report<'a> {
     failed: Vec<Place>,
     /// What this version does not have yet.
     unserved: &'a [&'static str],
+    /// To be pasted into a shell.
+    commands: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +36,7 @@ pub(super) async fn run(output: &Output) -> Result<(), Failure> {
         listening: demo.listening().into_iter().map(place).collect(),
         failed: demo.failed().into_iter().map(place).collect(),
         unserved: demo.unserved(),
+        commands: demo.commands(&program()),
     };
     let shown = output.answer(&report, |page| {
         page.strong_line("posthouse is running. Ctrl-C stops it, and everything here is gone then.");
@@ -54,7 +57,7 @@ pub(super) async fn run(output: &Output) -> Result<(), Failure> {
         ]);
         page.line("");
         page.strong_line("Try, in another terminal:");
-        demo.commands(&program()).iter().for_each(|command| page.line(format!("  {command}")));
+        report.commands.iter().for_each(|command| page.line(format!("  {command}")));
     });
     signals.attend(demo.shutdown(), &[]).await;
     demo.stop().await;

@@ -46,6 +46,11 @@ struct Inner {
 /// What a message hardly ever exceeds. Sixteen times that is plenty.
 const PLENTY_OCTETS: u64 = 4 * 1024 * 1024;
 
+/// Frees what may be the last hold on a snapshot. Tens of thousands of addresses take some milliseconds for that as well.
+pub fn let_go<T: Send + 'static>(snapshot: T) {
+    tokio::task::spawn_blocking(move || drop(snapshot));
+}
+
 impl Directory {
     pub fn new(store: Store, limits: Limits) -> Self {
         let (limits, newest) = (ArcSwap::from_pointee(limits), ArcSwap::from_pointee(None));
@@ -78,8 +83,18 @@ impl Directory {
         // Tens of thousands of addresses take some milliseconds, which network threads don't have.
         let built = tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(directory, limits)));
         let snapshot = built.await.map_err(|error| StoreError::Io(error.to_string()))?;
-        self.0.newest.store(Arc::new(Some(Arc::clone(&snapshot))));
+        let old = self.0.newest.swap(Arc::new(Some(Arc::clone(&snapshot))));
+        let_go(old);
         Ok(snapshot)
+    }
+
+    /// Reads the directory ahead of who asks next, after a change of it.
+    pub fn prepare(&self) {
+        let directory = self.clone();
+        tokio::spawn(async move {
+            // Whoever asks next asks again, and hears why.
+            let _ = directory.snapshot().await;
+        });
     }
 
     /// Where mail to an address goes first.

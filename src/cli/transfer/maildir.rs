@@ -46,7 +46,7 @@ pub(super) fn sources(path: &Path, skipped: &mut Vec<String>) -> Result<Vec<Sour
         return Err(missing(path, "this is no Maildir: neither cur nor new is in it, nor in a folder below it"));
     }
     folders.sort();
-    Ok(folders.into_iter().map(|(name, path)| source(name, path)).collect())
+    Ok(folders.into_iter().map(|(name, path)| source(name, &path)).collect())
 }
 
 fn folder_name(dotted: &str) -> Option<MailboxName> {
@@ -55,7 +55,7 @@ fn folder_name(dotted: &str) -> Option<MailboxName> {
     MailboxName::parse(&levels?.join("/")).ok()
 }
 
-fn source(name: MailboxName, path: PathBuf) -> Source {
+fn source(name: MailboxName, path: &Path) -> Source {
     let keywords = fs::read_to_string(path.join(KEYWORDS_FILE)).map(|text| keywords(&text)).unwrap_or_default();
     let mut files = Vec::new();
     for below in ["cur", "new"] {
@@ -219,7 +219,7 @@ mod tests {
             sources.remove(0).messages.collect::<Result<Vec<_>, _>>().unwrap()
         };
         assert!(write(&one));
-        assert_eq!(read(), [one.clone()]);
+        assert_eq!(read(), std::slice::from_ref(&one));
         // Again: nothing new. With other flags: the file has another name.
         assert!(!write(&one));
         let other = CarriedMessage { flags: vec!["\\Answered".to_owned()], ..one };

@@ -90,6 +90,9 @@ fn source(name: MailboxName, path: &Path) -> io::Result<Option<Source>> {
     Ok(Some(Source { name, octets, messages: Box::new(reader) as Messages }))
 }
 
+/// The `From ` line, and the message unless it is too large.
+type Found = (Vec<u8>, Option<Vec<u8>>);
+
 struct Reader {
     path: PathBuf,
     input: BufReader<File>,
@@ -108,7 +111,7 @@ impl Reader {
     }
 
     /// None: there are no more. The message is as it stood in the file, without the blank line behind it.
-    fn message(&mut self) -> io::Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
+    fn message(&mut self) -> io::Result<Option<Found>> {
         let separator = match self.separator.take() {
             Some(separator) => separator,
             None => self.line()?,

@@ -161,13 +161,20 @@ impl Place {
             text.push('\n');
         }
         let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        Demo { running: Running { child }, data: report["data"].as_str().expect("a directory").into() }
+        let commands = report["commands"].as_array().expect("commands").iter();
+        Demo {
+            running: Running { child },
+            data: report["data"].as_str().expect("a directory").into(),
+            commands: commands.map(|command| command.as_str().expect("a line").to_owned()).collect(),
+        }
     }
 }
 
 pub(crate) struct Demo {
     running: Running,
     pub(crate) data: PathBuf,
+    /// What it tells people to try.
+    pub(crate) commands: Vec<String>,
 }
 
 impl Demo {

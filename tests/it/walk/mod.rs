@@ -11,6 +11,7 @@ use crate::support::smtp::Sender;
 use posthouse::admin::{ScriptPut, Status};
 use posthouse::dns::{FakeResolver, FakeServer};
 use posthouse::store::SendState;
+use std::process::Command;
 use std::sync::mpsc;
 
 /// With nobody else there: each command opens the directory itself.
@@ -78,6 +79,11 @@ fn scripts() {
 fn explaining() {
     alone("explaining");
     served("explaining");
+}
+
+#[test]
+fn refusals() {
+    alone("refusals");
 }
 
 #[test]
@@ -244,6 +250,20 @@ fn the_demonstration() {
     assert_eq!(loops.code, 1);
     assert!(loops.text.contains("mail would go in circles"), "{}", loops.text);
     assert!(place.run(&["responder", "list", "--data", data], "").text.contains("info@example.test"));
+    // Whatever it tells people to paste works, but for the one that shows a refusal.
+    let has_curl = Command::new("curl").arg("--version").output().is_ok();
+    let mut tried = 0;
+    for command in &demo.commands {
+        if command.contains("curl ") && !has_curl {
+            continue;
+        }
+        let output = Command::new("sh").args(["-c", command]).env_remove("POSTHOUSE_CONFIG").output().unwrap();
+        let refused = command.ends_with("redirect add jane@example.test john@example.test");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(i32::from(refused)), "{command}: {told}");
+        tried += 1;
+    }
+    assert!(tried >= 7, "{:?}", demo.commands);
     let directory = demo.stop();
     assert!(!directory.exists());
 }
