@@ -84,8 +84,6 @@ CREATE TABLE target (
   paused     INTEGER NOT NULL DEFAULT 0,
   refusals   INTEGER NOT NULL DEFAULT 0,           -- in a row, by the target's server
   last_reply TEXT,
-  stayed     INTEGER NOT NULL DEFAULT 0,           -- messages that were not passed on, since they would not arrive
-  stayed_why TEXT,                                 -- of the last one
   PRIMARY KEY (address_id, position)
 ) STRICT;
 

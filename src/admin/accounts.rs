@@ -386,7 +386,7 @@ async fn set_state(
             }
             let decided = if *state == AccountState::Suspended {
                 draft.suspend(&account.address);
-                decided.note("nobody can log in to it; its mail goes on arriving")
+                decided.note("nobody can log in to it, and senders are told to try again later")
             } else {
                 draft.resume(&account.address);
                 decided

@@ -636,7 +636,10 @@ async fn accounts_are_set_suspended_and_given_passwords() {
     assert_eq!((shown.name.as_str(), shown.quota_octets, shown.administrator), ("Jane D.", Some(5 << 30), true));
     assert_eq!(shown.also_known_as.len(), 2);
     let done = house.ok(AccountSuspend { address: address("jane@example.test") }).await;
-    assert_eq!(done.mail_now[0].what, ["kept in the mailbox jane@example.test, whose account is suspended"]);
+    assert_eq!(
+        done.mail_now[0].what,
+        ["put off (450) as the account jane@example.test is suspended; what is redirected to it is kept"]
+    );
     assert!(!house.ok(AccountSuspend { address: address("jane@example.test") }).await.changed);
     house.ok(AccountResume { address: address("jane@example.test") }).await;
     let short = NewPassword::Given(Secret::new("short".to_owned()));

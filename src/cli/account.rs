@@ -58,7 +58,7 @@ Examples:
         #[arg(long)]
         generate_password: bool,
     },
-    /// Let nobody log in to an account; its mail goes on arriving
+    /// Let nobody log in to an account, and put mail to it off (450) until it is resumed
     Suspend {
         /// Its address
         #[arg(value_name = "ADDRESS", value_parser = values::address)]

@@ -65,7 +65,10 @@ impl fmt::Display for Effect {
         match &self.end {
             End::Stored { mailbox, state: MailboxState::Open } => write!(formatter, "kept in the mailbox {mailbox}")?,
             End::Stored { mailbox, state: MailboxState::Suspended } => {
-                write!(formatter, "kept in the mailbox {mailbox}, whose account is suspended")?;
+                write!(
+                    formatter,
+                    "put off (450) as the account {mailbox} is suspended; what is redirected to it is kept"
+                )?;
             }
             End::Passed { mailbox } => write!(formatter, "not kept in the mailbox {mailbox}, unless it is spam")?,
             End::Sent(target) => write!(formatter, "sent to {target}")?,

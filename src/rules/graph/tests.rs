@@ -339,7 +339,7 @@ fn a_change_tells_what_mail_will_do() {
         lines,
         [
             "refused: there is no info@example.org here",
-            "kept in the mailbox jane@example.org, whose account is suspended"
+            "put off (450) as the account jane@example.org is suspended; what is redirected to it is kept"
         ]
     );
 }

@@ -132,12 +132,13 @@ impl Engine for Sqlite {
 }
 
 /// Pragmas take no parameters and statements are `'static`: one text per version we know.
-const USER_VERSIONS: [&str; 5] = [
+const USER_VERSIONS: [&str; 6] = [
     "PRAGMA user_version = 1",
     "PRAGMA user_version = 2",
     "PRAGMA user_version = 3",
     "PRAGMA user_version = 4",
     "PRAGMA user_version = 5",
+    "PRAGMA user_version = 6",
 ];
 
 fn version_index(version: i64) -> Result<usize, StoreError> {
