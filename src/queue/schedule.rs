@@ -142,6 +142,8 @@ pub(super) struct Scheduler {
     queued: HashSet<String>,
     /// Destinations with workers, and how many.
     working: HashMap<String, usize>,
+    /// Became due while somebody worked there, who may have looked for the last time before.
+    again: HashSet<String>,
     places: HashMap<String, Place>,
     tasks: JoinSet<Left>,
     destinations: HashMap<Id, String>,
@@ -158,6 +160,7 @@ impl Scheduler {
             ready: VecDeque::new(),
             queued: HashSet::new(),
             working: HashMap::new(),
+            again: HashSet::new(),
             places: HashMap::new(),
             tasks: JoinSet::new(),
             destinations: HashMap::new(),
@@ -279,7 +282,9 @@ impl Scheduler {
                 self.places.remove(&key);
             }
         }
+        let is_due_again = self.again.remove(&destination);
         match left {
+            Left::Idle if is_due_again => self.queue(destination),
             Left::Idle => {}
             Left::More => self.queue(destination),
             Left::Trouble => {
@@ -310,8 +315,10 @@ impl Scheduler {
             self.cursor = page.last().cloned();
         }
         for Waiting { destination, .. } in page {
-            // Where somebody works, somebody sees what is there.
-            if !self.working.contains_key(&destination) {
+            // Where somebody works, somebody sees what is there, or leaves and is followed by another.
+            if self.working.contains_key(&destination) {
+                self.again.insert(destination);
+            } else {
                 self.queue(destination);
             }
         }

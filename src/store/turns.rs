@@ -249,6 +249,9 @@ fn take(tx: &mut Tx<'_>, turn: &Turn, now: Timestamp) -> Result<Taken, StoreErro
         )?,
     };
     taken.more = left.is_some_and(|due| due <= now.0);
+    // Whoever looked for the next time did so before this row said it.
+    let later = left.map(Timestamp).filter(|due| *due > now);
+    tx.waiting.extend(later.map(|due| Waiting { destination: turn.destination.clone(), due }));
     Ok(taken)
 }
 

@@ -76,8 +76,8 @@ fn what_waits_is_found_by_its_destination() {
         assert_eq!(behind, vec![waiting("two.example", 0)]);
 
         let taken = take(&world, turn("one.example", 10)).await;
-        // A write later, the news of the one before is out.
-        assert_eq!(*heard.lock().unwrap(), expected);
+        // A write later, the news of the one before is out; that of the last one, where the next is due, may be.
+        assert_eq!(heard.lock().unwrap()[..3], expected);
         assert_eq!(recipients(&taken), [["a"]]);
         assert_eq!(taken.messages[0][0].send, send_to("a@one.example", 0));
         assert_eq!((taken.messages[0][0].state, taken.more), (SendState::Due, false));

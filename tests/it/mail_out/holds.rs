@@ -80,6 +80,7 @@ async fn what_is_late_goes_back_or_is_told_of() {
     };
     check("back@far.example", "Action: failed");
     check("told@far.example", "Action: delayed");
+    house.until("the reports are done with", async || house.sends().await.len() == 1).await;
     let left: Vec<String> = house.sends().await.iter().map(|send| send.send.recipient.to_string()).collect();
     assert_eq!(left, ["told@far.example"]);
     house.close().await;
