@@ -324,14 +324,9 @@ async fn offlineimap_copies_both_ways() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn imapclient_finds_everything_as_it_was() {
-    let python = std::env::var("POSTHOUSE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let looked = Command::new(&python).args(["-c", "import imapclient"]).stderr(Stdio::null()).status();
-    if !is_there("IMAPClient for Python", looked.is_ok_and(|status| status.success())) {
-        return;
-    }
+    let Some(mut command) = crate::support::python::with("imapclient") else { return };
     let served = Served::new().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/imap/everything_as_it_was.py");
-    let mut command = Command::new(python);
     command.arg(script).arg(served.port().to_string());
     run(command).await;
     served.end().await;

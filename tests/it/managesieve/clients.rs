@@ -95,16 +95,9 @@ async fn sieve_connect() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn libraries_of_python() {
-    let own = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python").join("bin/python3");
-    let python = if own.exists() { own } else { "python3".into() };
-    let mut looked = Command::new(&python);
-    looked.args(["-c", "import managesieve, sievelib.managesieve"]);
-    if !is_there("sievelib or managesieve for Python", looked) {
-        return;
-    }
+    let Some(mut command) = crate::support::python::with("managesieve, sievelib.managesieve") else { return };
     let running = open().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/managesieve/clients.py");
-    let mut command = Command::new(python);
     command.env("SSL_CERT_FILE", running.directory.path().join("cert.pem"));
     command.arg(script).args([&running.port("managesieve").port().to_string(), JANE, PASSWORD]);
     let output = run(command).await;

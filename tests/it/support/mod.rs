@@ -6,6 +6,7 @@ pub mod house;
 pub mod listening;
 pub mod peer;
 pub mod program;
+pub mod python;
 pub mod running;
 pub mod sieve;
 pub mod smtp;
