@@ -100,8 +100,10 @@ impl Demo {
             "redirect list",
             "responder show info@example.test",
             "script compiled john@example.test",
+            "explain john@example.test --from you@example.com",
             "redirect add jane@example.test john@example.test",
             "alias add hello@example.test jane@example.test",
+            "trace --address jane@example.test",
         ];
         commands.extend(orders.iter().map(|order| format!("{program} --data {data} {order}")));
         commands
