@@ -13,7 +13,7 @@ use crate::store::{
     AccountRecord, BodyChoice, Deposit, Entry, Filing, FilingPlace, LargeBody, MailboxRecord, NewBody, StoreError,
 };
 use crate::types::limits::{BODY_AHEAD_OCTETS, CARRIED_MESSAGES_MAX, CARRIED_OCTETS_MAX};
-use crate::types::{Address, Flags, MailboxName, Timestamp};
+use crate::types::{Address, Flags, MailboxName, Timestamp, is_keyword};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -198,19 +198,9 @@ fn filing(
     message: &CarriedMessage,
     now: Timestamp,
 ) -> Filing {
-    let (mut flags, mut keywords) = (Flags::NONE, Vec::new());
-    for name in &message.flags {
-        match Flags::system(name) {
-            Some(flag) => flags = flags.with(flag),
-            // RFC 9051 section 9: a keyword is an atom.
-            None if !name.is_empty()
-                && name.bytes().all(|octet| octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet)) =>
-            {
-                keywords.push(name.clone());
-            }
-            None => {}
-        }
-    }
+    // What other programs wrote may be no flag at all.
+    let (flags, keywords) =
+        Flags::named(message.flags.iter().filter(|name| name.starts_with('\\') || is_keyword(name)));
     Filing {
         account: account.id,
         place: FilingPlace::Named(mailbox.clone()),

@@ -171,16 +171,7 @@ fn remember_duplicates(visit: &Visit, deposit: &mut Deposit) {
 
 /// Flags as scripts write them: system flags by name, all else keywords.
 fn filing(facts: &Facts<'_>, account: AccountId, place: FilingPlace, body: BodyChoice, names: &[String]) -> Filing {
-    let mut flags = Flags::NONE;
-    let mut keywords = Vec::new();
-    for name in names {
-        match Flags::system(name) {
-            Some(flag) => flags = flags.with(flag),
-            // An unknown system flag is nothing a client could set either (RFC 9051 section 2.3.2).
-            None if name.starts_with('\\') => {}
-            None => keywords.push(name.clone()),
-        }
-    }
+    let (flags, keywords) = Flags::named(names);
     Filing {
         account,
         place,

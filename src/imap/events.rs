@@ -168,7 +168,7 @@ impl Subject<'_> {
             Stay::Goes => self.flag(self.mailbox, self.uids(), FlagVerb::Add, &["\\Deleted".to_owned()]).await,
             Stay::Replaced { message, flags } => {
                 let content = self.mailboxes.prepare(message).await?;
-                let (flags, keywords) = sorted(&flags);
+                let (flags, keywords) = Flags::named(&flags);
                 let date = (Timestamp::from_seconds(self.entry.internal_seconds), self.entry.internal_zone_minutes);
                 let new = NewMessage { content, flags, keywords, internal_date: Some(date) };
                 let replaced = (self.mailbox, self.entry.uid);
@@ -184,7 +184,7 @@ impl Subject<'_> {
         verb: FlagVerb,
         names: &[String],
     ) -> Result<(), MailboxError> {
-        let (flags, keywords) = sorted(names);
+        let (flags, keywords) = Flags::named(names);
         let request = FlagRequest { uids, verb, flags, keywords, unchanged_since: None };
         self.mailboxes.change_flags(mailbox.account(), mailbox, request, &mut |_, _| {}).await.map(|_| ())
     }
@@ -192,21 +192,5 @@ impl Subject<'_> {
 
 /// As Sieve writes flags.
 pub(super) fn flag_names(flags: Flags, keywords: &[Box<str>]) -> Vec<String> {
-    let system = Flags::SYSTEM.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned());
-    let own = keywords.iter().enumerate().filter(|(index, _)| flags.contains(Flags::keyword(*index)));
-    system.chain(own.map(|(_, name)| name.to_string())).collect()
-}
-
-/// System flags, and the names of the others.
-fn sorted(names: &[String]) -> (Flags, Vec<String>) {
-    let mut flags = Flags::NONE;
-    let mut keywords = Vec::new();
-    for name in names {
-        match Flags::system(name) {
-            Some(flag) => flags = flags.with(flag),
-            None if name.starts_with('\\') => {}
-            None => keywords.push(name.clone()),
-        }
-    }
-    (flags, keywords)
+    super::replies::flag_names(flags, keywords).map(str::to_owned).collect()
 }

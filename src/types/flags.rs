@@ -39,6 +39,20 @@ impl Flags {
         Self::SYSTEM.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(flag, _)| *flag)
     }
 
+    /// The system flags among the names, and the names of the rest, which are keywords. An unknown name with a backslash
+    /// is left out: no client could set it either (RFC 9051 section 2.3.2).
+    pub fn named<'n>(names: impl IntoIterator<Item = &'n String>) -> (Self, Vec<String>) {
+        let (mut flags, mut keywords) = (Self::NONE, Vec::new());
+        for name in names {
+            match Self::system(name) {
+                Some(flag) => flags = flags.with(flag),
+                None if name.starts_with('\\') => {}
+                None => keywords.push(name.clone()),
+            }
+        }
+        (flags, keywords)
+    }
+
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -50,6 +64,11 @@ impl Flags {
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
+}
+
+/// Whether a keyword may have this name: an atom (RFC 9051 section 9).
+pub fn is_keyword(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet))
 }
 
 #[cfg(test)]
@@ -64,5 +83,7 @@ mod tests {
         }
         assert_eq!(Flags::system("\\sEEn"), Some(Flags::SEEN));
         assert_eq!(Flags::system("Seen"), None);
+        let names = ["\\seen", "later", "\\Unheard", "\\Flagged"].map(str::to_owned);
+        assert_eq!(Flags::named(&names), (Flags::SEEN.with(Flags::FLAGGED), vec!["later".to_owned()]));
     }
 }

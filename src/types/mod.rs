@@ -22,7 +22,7 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use domain::{Domain, DomainError};
 pub use endpoint::{Host, HostPort, ListenAddress, Networks};
 pub use envelope::{BodyKind, DsnReturn, Envelope, Notify, Recipient};
-pub use flags::{Flags, KEYWORD_BIT_FIRST, KEYWORDS_PER_MAILBOX_MAX};
+pub use flags::{Flags, KEYWORD_BIT_FIRST, KEYWORDS_PER_MAILBOX_MAX, is_keyword};
 pub use ids::{
     AccountId, AddressId, BodyId, DomainId, MailboxId, ModSeq, ScriptId, SendId, ThreadId, Uid, UidValidity,
 };

@@ -8,7 +8,7 @@ use super::super::plan::{
     ScriptErrorKind, Suppressed, Suppression,
 };
 use super::{Attempt, Stop};
-use crate::types::{Flags, MailboxName, SpecialUse};
+use crate::types::{Flags, MailboxName, SpecialUse, is_keyword};
 use sieve::Context;
 
 /// What an attempt has decided so far.
@@ -125,11 +125,6 @@ pub(super) fn flag_list<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<String>
         add_flags(&mut flags, flag.into_iter().collect());
     }
     flags
-}
-
-/// RFC 9051 section 9: an atom.
-fn is_keyword(word: &str) -> bool {
-    word.bytes().all(|octet| octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet))
 }
 
 /// Where a message, or a copy of one of ours, is to go.

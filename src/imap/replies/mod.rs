@@ -179,7 +179,7 @@ impl Replies {
 }
 
 /// System flags first, then keywords in the order of their numbers. A keyword without a name is not shown.
-fn flag_names(flags: Flags, keywords: &Keywords) -> impl Iterator<Item = &str> {
+pub(super) fn flag_names(flags: Flags, keywords: &[Box<str>]) -> impl Iterator<Item = &str> {
     let system = Flags::SYSTEM.into_iter().filter(move |(flag, _)| flags.contains(*flag)).map(|(_, name)| name);
     let mut bits = flags.0 >> KEYWORD_BIT_FIRST;
     let own = std::iter::from_fn(move || {

@@ -15,7 +15,7 @@
 //! Events are `open`, `not open: why`, and for each recipient `taken: answer` or `failed: why`; `reports` says that the
 //! server will give them, `again` that the connection may carry another message.
 
-use crate::support::dialog::{Scene, Script, Wire, octets, scripts};
+use crate::support::dialog::{Scene, Script, Wire, octets, play_all};
 use crate::support::tls;
 use posthouse::net::{Shutdown, TlsClient};
 use posthouse::queue::{
@@ -38,13 +38,7 @@ const NOW: Timestamp = Timestamp(1_700_000_000_000);
 #[tokio::test]
 async fn dialogs() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dialogs/client");
-    let mut failures = Vec::new();
-    for script in scripts(&directory) {
-        if let Err(failure) = play(&script).await {
-            failures.push(failure);
-        }
-    }
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    play_all(&directory, play).await;
 }
 
 async fn play(script: &Script) -> Result<(), String> {

@@ -11,7 +11,7 @@
 //! `! tls` shakes hands after STARTTLS, `! stop` stops the server, `! script person name text` stores a Sieve script,
 //! `! sends addresses` says who is to get mail from us.
 
-use crate::support::dialog::{Scene, Script, Wire, scripts};
+use crate::support::dialog::{Scene, Script, Wire, play_all};
 use crate::support::house::House;
 use crate::support::listening::Listening;
 use crate::support::tls;
@@ -28,13 +28,7 @@ use tokio::net::TcpStream;
 #[tokio::test]
 async fn dialogs() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dialogs/imap");
-    let mut failures = Vec::new();
-    for script in scripts(&directory) {
-        if let Err(failure) = play(&script).await {
-            failures.push(failure);
-        }
-    }
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    play_all(&directory, play).await;
 }
 
 async fn play(script: &Script) -> Result<(), String> {

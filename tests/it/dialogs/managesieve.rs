@@ -13,7 +13,7 @@
 //! person's scripts, `! before example.org text` and `! before @ text` put what runs before them, `! alias info jane` makes
 //! an alias, `! suspend jane` an account that is.
 
-use crate::support::dialog::{Scene, Script, Wire, scripts};
+use crate::support::dialog::{Scene, Script, Wire, play_all};
 use crate::support::house::House;
 use crate::support::listening::Listening;
 use crate::support::tls;
@@ -31,13 +31,7 @@ use tokio::net::TcpStream;
 #[tokio::test]
 async fn dialogs() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dialogs/managesieve");
-    let mut failures = Vec::new();
-    for script in scripts(&directory) {
-        if let Err(failure) = play(&script).await {
-            failures.push(failure);
-        }
-    }
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    play_all(&directory, play).await;
 }
 
 async fn play(script: &Script) -> Result<(), String> {

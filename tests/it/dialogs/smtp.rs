@@ -12,7 +12,7 @@
 //! | a client called `evil` | refused at EHLO |
 //! | jane@example.org with the password `secret` | may log in with PLAIN and LOGIN, and send as herself |
 
-use crate::support::dialog::{Scene, Script, Wire, scripts};
+use crate::support::dialog::{Scene, Script, Wire, play_all};
 use crate::support::listening::Listening;
 use crate::support::tls;
 use posthouse::auth::Mechanism;
@@ -33,13 +33,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 #[tokio::test]
 async fn dialogs() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dialogs/smtp");
-    let mut failures = Vec::new();
-    for script in scripts(&directory) {
-        if let Err(failure) = play(&script).await {
-            failures.push(failure);
-        }
-    }
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    play_all(&directory, play).await;
 }
 
 async fn play(script: &Script) -> Result<(), String> {

@@ -15,7 +15,7 @@
 //! `! look` writes down what was filed and sent since the last one, sorted: `jane INBOX subject`, and `send kind
 //! sender>recipient by destination`, and what is asked for it. `! read jane` gives the newest message in jane's INBOX, escaped. `! log in jane` logs in by PLAIN.
 
-use crate::support::dialog::{Scene, Script, Wire, scripts};
+use crate::support::dialog::{Scene, Script, Wire, play_all};
 use crate::support::running::{PASSWORD, Running};
 use crate::support::tls;
 use posthouse::admin::{AccountSuspend, AliasPause, CatchAll, DomainAdd, DomainSet, Hosting, ScriptPut};
@@ -40,14 +40,8 @@ const PEOPLE: [&str; 7] = [
 async fn dialogs() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dialogs/mail_in");
     let house = house().await;
-    let mut failures = Vec::new();
-    for script in scripts(&directory) {
-        if let Err(failure) = play(&script, &house).await {
-            failures.push(failure);
-        }
-    }
+    play_all(&directory, async |script| play(script, &house).await).await;
     house.close().await;
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
 async fn house() -> Running {

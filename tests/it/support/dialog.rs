@@ -81,8 +81,19 @@ enum Step {
     Event(String),
 }
 
+/// Plays every script of a directory, and tells of all that fail.
+pub async fn play_all(directory: &Path, play: impl AsyncFn(&Script) -> Result<(), String>) {
+    let mut failures = Vec::new();
+    for script in scripts(directory) {
+        if let Err(failure) = play(&script).await {
+            failures.push(failure);
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
 /// All scripts of a directory, in the order of their names.
-pub fn scripts(directory: &Path) -> Vec<Script> {
+fn scripts(directory: &Path) -> Vec<Script> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|kind| kind == "txt")).collect();
     files.sort();
