@@ -331,3 +331,13 @@ async fn imapclient_finds_everything_as_it_was() {
     run(command).await;
     served.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imapflow_finds_everything_as_it_was() {
+    let Some(mut command) = crate::support::node::with("imapflow") else { return };
+    let served = Served::new().await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/imap/everything_as_it_was.js");
+    command.arg(script).arg(served.port().to_string());
+    run(command).await;
+    served.end().await;
+}

@@ -5,4 +5,5 @@ mod hostile;
 mod identity;
 mod large;
 mod random;
+mod second_opinion;
 mod transport;

@@ -4,6 +4,7 @@ pub mod dialog;
 pub mod dice;
 pub mod house;
 pub mod listening;
+pub mod node;
 pub mod peer;
 pub mod program;
 pub mod python;
