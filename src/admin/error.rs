@@ -225,6 +225,7 @@ fn store_code(error: &StoreError) -> &'static str {
         StoreError::Busy | StoreError::Changed => "busy",
         StoreError::DiskFull => "disk-full",
         StoreError::ReadOnly(_) => "read-only",
+        StoreError::Place(_) => "file",
         StoreError::NewerVersion { .. } => "newer-version",
         StoreError::Damaged(_) => "damaged",
         StoreError::Io(_) | StoreError::Closed => "internal",

@@ -158,7 +158,7 @@ Examples:
     /// restore FILE` puts it back.
     #[command(after_long_help = "Example:\n  posthouse backup /backup/posthouse-$(date +%F).db")]
     Backup {
-        /// Replaced if it is there, by a complete one
+        /// Replaced if it is there, by a complete one; refused if it is no plain file, such as a symbolic link
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },

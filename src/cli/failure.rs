@@ -3,6 +3,7 @@
 use crate::admin::{Problem, Refused, Side, Told};
 use crate::config::ConfigError;
 use crate::server::{CallError, DemoError, OpenError, StartError};
+use crate::types::WholeFileError;
 use std::path::Path;
 
 /// Everything a command can end with besides success.
@@ -38,6 +39,12 @@ impl Failure {
     fn one(side: Side, code: &str, message: String, hint: Option<&str>) -> Self {
         let told = Told { code: code.to_owned(), message, hint: hint.map(str::to_owned) };
         Self(Problem { side, causes: vec![told] })
+    }
+}
+
+impl From<WholeFileError> for Failure {
+    fn from(error: WholeFileError) -> Self {
+        Self::refused("file", error.to_string(), None)
     }
 }
 

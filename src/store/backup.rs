@@ -5,6 +5,7 @@
 use super::engine::Progress;
 use super::lock::DirectoryLock;
 use super::{DATABASE_FILE, Store, StoreError, verify};
+use crate::types::{WholeFile, WholeFileError, directory_of};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,9 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::DiskFull,
         std::io::ErrorKind::PermissionDenied
         | std::io::ErrorKind::ReadOnlyFilesystem
-        | std::io::ErrorKind::NotFound => StoreError::ReadOnly(format!("{}: {error}", path.display())),
+        | std::io::ErrorKind::NotFound
+        | std::io::ErrorKind::NotADirectory
+        | std::io::ErrorKind::InvalidFilename => StoreError::ReadOnly(format!("{}: {error}", path.display())),
         _ => StoreError::Io(format!("{}: {error}", path.display())),
     }
 }
@@ -36,7 +39,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn sync_directory_of(path: &Path) -> Result<(), StoreError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(io(directory))
 }
 
@@ -54,20 +57,32 @@ fn remove_if_there(path: &Path) -> Result<(), StoreError> {
 
 impl Store {
     /// One consistent file, readable by its owner alone. Blocks: for a thread of its own. An existing file is replaced
-    /// only by a complete new one.
+    /// only by a complete new one; what is no plain file, and what is in the data directory, stays what it is.
     pub fn backup(&self, to: &Path, progress: Progress<'_>) -> Result<(), StoreError> {
-        let part = beside(to, ".part");
-        remove_if_there(&part)?;
-        create_private(&part)?;
-        let done = self.0.engine.backup(&part, progress).and_then(|()| {
-            File::open(&part).and_then(|file| file.sync_all()).map_err(io(&part))?;
-            rename(&part, to)
-        });
-        if done.is_err() {
-            // The cause matters more than a leftover that the next backup removes.
-            let _ = remove_if_there(&part);
+        if is_ours(&self.0.directory, to) {
+            return Err(StoreError::Place(format!("{}: this is a file of the server's own", to.display())));
         }
-        done
+        let file = WholeFile::create(to, 0o600)?;
+        self.0.engine.backup(file.part(), progress)?;
+        Ok(file.finish()?)
+    }
+}
+
+/// Whether something of the data directory would be replaced, or something put there that the next start takes for its own;
+/// whatever the way there is called.
+fn is_ours(directory: &Path, file: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().ok();
+    let is_there = whole(directory).is_some_and(|directory| whole(directory_of(file)) == Some(directory));
+    let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+    is_there && (file.exists() || name.starts_with(DATABASE_FILE.as_bytes()))
+}
+
+impl From<WholeFileError> for StoreError {
+    fn from(error: WholeFileError) -> Self {
+        match error {
+            WholeFileError::Io(path, error) => io(&path)(error),
+            WholeFileError::Taken(..) | WholeFileError::BeingWritten(_) => Self::Place(error.to_string()),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub enum StoreError {
     DiskFull,
     /// The directory or the database can't be written.
     ReadOnly(String),
+    /// What was named can't be the place of a new file.
+    Place(String),
     /// Another process owns the data directory.
     Owned(String),
     /// Written by a newer posthouse; left untouched.
@@ -73,7 +75,7 @@ impl fmt::Display for StoreError {
             Self::Busy => write!(formatter, "the store is busy; try again in a moment"),
             Self::DiskFull => write!(formatter, "the disk is full; free some space, nothing was lost"),
             Self::ReadOnly(what) => write!(formatter, "can't write: {what}; check owner and permissions"),
-            Self::Owned(what) => write!(formatter, "{what}"),
+            Self::Place(what) | Self::Owned(what) => write!(formatter, "{what}"),
             Self::NewerVersion { found, known } => write!(
                 formatter,
                 "the database has version {found}, this posthouse knows versions up to {known}; it was left untouched, \

@@ -16,6 +16,7 @@ mod network;
 mod switches;
 mod uid_set;
 pub mod utf7;
+mod whole_file;
 
 pub use address::{Address, AddressError};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
@@ -32,3 +33,4 @@ pub use switches::{
     AliasSwitch, Received, RedirectionSwitch, Responder, Switches, Target, Window, ZoneName, ZoneNameError,
 };
 pub use uid_set::UidSet;
+pub use whole_file::{WholeFile, WholeFileError, directory_of};

@@ -3,6 +3,7 @@
 use crate::support::program::{Place, serve};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -102,8 +103,26 @@ fn carry(place: &Place) {
     refused(&["import", "jane@example.org", "--mbox", "posthouse.toml"], "this is no mbox file");
     refused(&["import", "jane@example.org", "--mbox", "out/cur"], "there is no mbox file in it");
     refused(&["export", "nobody@example.org", "--mbox", "x"], "there is no account nobody@example.org");
-    refused(&["export", "jane@example.org", "--maildir", "posthouse.toml/x"], "posthouse.toml/x: Not a directory");
+    refused(&["export", "jane@example.org", "--maildir", "posthouse.toml/x"], "Not a directory");
     assert_eq!(place.run(&["import", "jane@example.org"], "").code, 2);
+    // A link is not written through, wherever it lies.
+    let precious = place.path("precious");
+    fs::write(&precious, "precious").unwrap();
+    fs::create_dir_all(place.path("laid")).unwrap();
+    symlink(&precious, place.path("laid/INBOX")).unwrap();
+    refused(&["export", "jane@example.org", "--mbox", "laid"], "laid/INBOX: this is a symbolic link");
+    fs::rename(place.path("laid/INBOX"), place.path("laid/.INBOX.part")).unwrap();
+    refused(&["export", "jane@example.org", "--mbox", "laid"], "laid/.INBOX.part: this is a symbolic link");
+    fs::remove_dir_all(place.path("laid")).unwrap();
+    report(&["export", "jane@example.org", "--maildir", "laid"]);
+    for file in fs::read_dir(place.path("laid/cur")).unwrap().flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        symlink(&precious, place.path(&format!("laid/tmp/{}", name.split(':').next().unwrap()))).unwrap();
+        fs::remove_file(file.path()).unwrap();
+    }
+    report(&["export", "jane@example.org", "--maildir", "laid"]);
+    assert_eq!(content(&place.path("laid")), original);
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
 
     // What does not fit is told, and goes on once there is room.
     assert_eq!(place.run(&["account", "add", "ann@example.org", "--generate-password", "--quota", "1M"], "").code, 0);

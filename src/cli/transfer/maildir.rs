@@ -3,7 +3,7 @@
 use super::{Messages, Source, Target, missing, to_crlf, to_lf};
 use crate::admin::CarriedMessage;
 use crate::cli::failure::Failure;
-use crate::types::{MailboxName, utf7};
+use crate::types::{MailboxName, WholeFile, utf7};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -105,7 +105,7 @@ struct Folder {
     keywords: Vec<String>,
 }
 
-pub(super) fn target(path: &Path, name: &MailboxName) -> io::Result<Box<dyn Target>> {
+pub(super) fn target(path: &Path, name: &MailboxName) -> Result<Box<dyn Target>, Failure> {
     let path = if name.is_inbox() {
         path.to_owned()
     } else {
@@ -113,18 +113,24 @@ pub(super) fn target(path: &Path, name: &MailboxName) -> io::Result<Box<dyn Targ
         let levels: Vec<String> = name.as_str().split('/').map(level).collect();
         path.join(format!(".{}", levels.join(".")))
     };
-    for below in ["cur", "new", "tmp"] {
-        fs::create_dir_all(path.join(below))?;
-    }
-    let mut written = HashMap::new();
-    for entry in fs::read_dir(path.join("cur"))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        written.insert(name.split(':').next().unwrap_or_default().to_owned(), name);
-    }
+    let written = written(&path).map_err(|error| Failure::file(&path, &error))?;
     let known = fs::read_to_string(path.join(KEYWORDS_FILE)).map(|text| keywords(&text)).unwrap_or_default();
     let mut keywords: Vec<(char, String)> = known.into_iter().collect();
     keywords.sort_unstable();
     Ok(Box::new(Folder { path, written, keywords: keywords.into_iter().map(|(_, name)| name).collect() }))
+}
+
+/// Makes the folder if it is not there. What was written into it before.
+fn written(folder: &Path) -> io::Result<HashMap<String, String>> {
+    for below in ["cur", "new", "tmp"] {
+        fs::create_dir_all(folder.join(below))?;
+    }
+    let mut written = HashMap::new();
+    for entry in fs::read_dir(folder.join("cur"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        written.insert(name.split(':').next().unwrap_or_default().to_owned(), name);
+    }
+    Ok(written)
 }
 
 impl Folder {
@@ -146,36 +152,60 @@ impl Folder {
         letters.sort_unstable();
         letters.into_iter().collect()
     }
-}
 
-impl Target for Folder {
-    fn put(&mut self, uidvalidity: u32, uid: u32, message: &CarriedMessage) -> io::Result<bool> {
-        let seconds = message.seconds.unwrap_or(0).max(0);
-        let base = format!("{seconds}.V{uidvalidity}U{uid}.posthouse");
+    /// Returns whether the message was new there.
+    fn write(&mut self, base: &str, message: &CarriedMessage) -> io::Result<bool> {
         let name = format!("{base}:2,{}", self.letters(&message.flags));
         let place = self.path.join("cur").join(&name);
-        if let Some(before) = self.written.get(&base) {
+        if let Some(before) = self.written.get(base) {
             if *before != name {
                 fs::rename(self.path.join("cur").join(before), &place)?;
             }
             return Ok(false);
         }
         // Readers look into cur: it must be whole when it appears there.
-        let temporary = self.path.join("tmp").join(&base);
-        let mut file = File::create(&temporary)?;
+        let temporary = self.path.join("tmp").join(base);
+        let mut file = create_anew(&temporary)?;
         file.write_all(&to_lf(&message.octets))?;
-        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()))?;
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(arrived(message).unsigned_abs()))?;
         drop(file);
         fs::rename(&temporary, &place)?;
         Ok(true)
     }
+}
 
-    fn finish(self: Box<Self>) -> io::Result<()> {
+/// What an export that was cut short left is removed. Nothing that is there is written into: it may be a link that the
+/// folder's owner made, to something that is not his.
+fn create_anew(path: &Path) -> io::Result<File> {
+    let create = || File::options().write(true).create_new(true).open(path);
+    match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            create()
+        }
+        created => created,
+    }
+}
+
+fn arrived(message: &CarriedMessage) -> i64 {
+    message.seconds.unwrap_or(0).max(0)
+}
+
+impl Target for Folder {
+    fn put(&mut self, uidvalidity: u32, uid: u32, message: &CarriedMessage) -> Result<bool, Failure> {
+        let base = format!("{}.V{uidvalidity}U{uid}.posthouse", arrived(message));
+        self.write(&base, message).map_err(|error| Failure::file(&self.path, &error))
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Failure> {
         if self.keywords.is_empty() {
             return Ok(());
         }
         let lines: String = self.keywords.iter().enumerate().map(|(place, name)| format!("{place} {name}\n")).collect();
-        fs::write(self.path.join(KEYWORDS_FILE), lines)
+        let place = self.path.join(KEYWORDS_FILE);
+        let mut file = WholeFile::create(&place, 0o644)?;
+        file.write_all(lines.as_bytes()).map_err(|error| Failure::file(&place, &error))?;
+        Ok(file.finish()?)
     }
 }
 

@@ -5,8 +5,8 @@
 use super::{Messages, Source, Target, missing, to_crlf, to_lf};
 use crate::admin::CarriedMessage;
 use crate::cli::failure::Failure;
-use crate::types::MailboxName;
 use crate::types::limits::MESSAGE_OCTETS_MAX;
+use crate::types::{MailboxName, WholeFile};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -234,53 +234,48 @@ fn arrival(line: &str) -> Option<i64> {
     Some(seconds - offset.unwrap_or(0))
 }
 
-/// A file being written under another name.
-struct Written {
-    place: PathBuf,
-    part: PathBuf,
-    output: BufWriter<File>,
-}
-
-pub(super) fn target(path: &Path, name: &MailboxName) -> io::Result<Box<dyn Target>> {
+pub(super) fn target(path: &Path, name: &MailboxName) -> Result<Box<dyn Target>, Failure> {
     let mut directory = path.to_owned();
     let mut levels: Vec<String> = name.as_str().split('/').map(file_of).collect();
     let file = levels.pop().unwrap_or_default();
     for level in levels {
         directory.push(format!("{level}{BELOW}"));
     }
-    fs::create_dir_all(&directory)?;
-    // A name that begins with a dot is no folder to whoever reads the directory meanwhile.
-    let part = directory.join(format!(".{file}.part"));
-    Ok(Box::new(Written { place: directory.join(file), output: BufWriter::new(File::create(&part)?), part }))
+    fs::create_dir_all(&directory).map_err(|error| Failure::file(&directory, &error))?;
+    Ok(Box::new(BufWriter::new(WholeFile::create(&directory.join(file), 0o600)?)))
 }
 
-impl Target for Written {
-    fn put(&mut self, _: u32, _: u32, message: &CarriedMessage) -> io::Result<bool> {
-        let text = to_lf(&message.octets);
-        let first = text.split(|octet| *octet == b'\n').next().unwrap_or_default();
-        let sender =
-            std::str::from_utf8(first).ok().and_then(|line| line.strip_prefix("Return-Path: <")?.strip_suffix('>'));
-        let sender = sender.filter(|sender| !sender.is_empty() && !sender.contains(char::is_whitespace));
-        let at = jiff::Timestamp::from_second(message.seconds.unwrap_or(0)).unwrap_or_default();
-        let date = at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a %b %e %H:%M:%S %Y").to_string();
-        writeln!(self.output, "From {} {date}", sender.unwrap_or("MAILER-DAEMON"))?;
-        self.output.write_all(flag_fields(&message.flags).as_bytes())?;
-        for line in text.split_inclusive(|octet| *octet == b'\n') {
-            let quoted = line.iter().take_while(|octet| **octet == b'>').count();
-            if line[quoted..].starts_with(SEPARATOR) {
-                self.output.write_all(b">")?;
-            }
-            self.output.write_all(line)?;
-        }
-        self.output.write_all(if text.ends_with(b"\n") { b"\n" } else { b"\n\n" })?;
+impl Target for BufWriter<WholeFile> {
+    fn put(&mut self, _: u32, _: u32, message: &CarriedMessage) -> Result<bool, Failure> {
+        write(self, message).map_err(|error| Failure::file(self.get_ref().place(), &error))?;
         Ok(true)
     }
 
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        let file = self.output.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        fs::rename(self.part, self.place)
+    fn finish(mut self: Box<Self>) -> Result<(), Failure> {
+        self.flush().map_err(|error| Failure::file(self.get_ref().place(), &error))?;
+        let (file, _) = self.into_parts();
+        Ok(file.finish()?)
     }
+}
+
+fn write(output: &mut impl Write, message: &CarriedMessage) -> io::Result<()> {
+    let text = to_lf(&message.octets);
+    let first = text.split(|octet| *octet == b'\n').next().unwrap_or_default();
+    let sender =
+        std::str::from_utf8(first).ok().and_then(|line| line.strip_prefix("Return-Path: <")?.strip_suffix('>'));
+    let sender = sender.filter(|sender| !sender.is_empty() && !sender.contains(char::is_whitespace));
+    let at = jiff::Timestamp::from_second(message.seconds.unwrap_or(0)).unwrap_or_default();
+    let date = at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a %b %e %H:%M:%S %Y").to_string();
+    writeln!(output, "From {} {date}", sender.unwrap_or("MAILER-DAEMON"))?;
+    output.write_all(flag_fields(&message.flags).as_bytes())?;
+    for line in text.split_inclusive(|octet| *octet == b'\n') {
+        let quoted = line.iter().take_while(|octet| **octet == b'>').count();
+        if line[quoted..].starts_with(SEPARATOR) {
+            output.write_all(b">")?;
+        }
+        output.write_all(line)?;
+    }
+    output.write_all(if text.ends_with(b"\n") { b"\n" } else { b"\n\n" })
 }
 
 fn flag_fields(flags: &[String]) -> String {

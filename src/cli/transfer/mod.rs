@@ -51,7 +51,8 @@ pub(super) struct ImportArguments {
 /// The mail stays where it is.
 ///
 /// Into a Maildir that an earlier export made, only what is new is written, and flags are brought up to date. Mbox files
-/// are written anew, each complete before it takes the place of the old one.
+/// are written anew, each complete before it takes the place of the old one. What is no plain file, such as a symbolic
+/// link, is not replaced.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("form").args(["mbox", "maildir"]).required(true)))]
 #[command(after_long_help = "\
@@ -187,8 +188,8 @@ impl Batch {
 /// Where a folder is written to.
 trait Target {
     /// Returns whether the message was new there.
-    fn put(&mut self, uidvalidity: u32, uid: u32, message: &CarriedMessage) -> std::io::Result<bool>;
-    fn finish(self: Box<Self>) -> std::io::Result<()>;
+    fn put(&mut self, uidvalidity: u32, uid: u32, message: &CarriedMessage) -> Result<bool, Failure>;
+    fn finish(self: Box<Self>) -> Result<(), Failure>;
 }
 
 pub(super) async fn export(arguments: ExportArguments, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
@@ -199,10 +200,9 @@ pub(super) async fn export(arguments: ExportArguments, desk: &mut Desk, output: 
     let bar = Bar::new("exporting", output);
     let mut report = ExportReport { path: path.clone(), ..ExportReport::default() };
     for MailFolderView { name, .. } in folders {
-        let failed = |error: std::io::Error| Failure::file(&path, &error);
         let mut target = match form {
-            Form::Mbox => mbox::target(&path, &name).map_err(failed)?,
-            Form::Maildir => maildir::target(&path, &name).map_err(failed)?,
+            Form::Mbox => mbox::target(&path, &name)?,
+            Form::Maildir => maildir::target(&path, &name)?,
         };
         let mut after = 0;
         loop {
@@ -211,14 +211,14 @@ pub(super) async fn export(arguments: ExportArguments, desk: &mut Desk, output: 
             let Some((last, _)) = page.messages.last() else { break };
             after = *last;
             for (uid, message) in &page.messages {
-                let is_new = target.put(page.uidvalidity, *uid, message).map_err(failed)?;
+                let is_new = target.put(page.uidvalidity, *uid, message)?;
                 report.messages += 1;
                 report.already_there += u64::from(!is_new);
                 report.octets += message.octets.len() as u64;
                 bar.tell(report.octets, all);
             }
         }
-        target.finish().map_err(failed)?;
+        target.finish()?;
         report.folders += 1;
     }
     drop(bar);

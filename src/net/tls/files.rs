@@ -1,14 +1,13 @@
 //! The PEM files of certificate and key: reading, and making them on first start.
 
 use super::TlsError;
-use crate::types::Domain;
+use crate::types::{Domain, WholeFile};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 /// Where the certificate came from; the first start has to say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +40,8 @@ pub(super) fn make_if_missing(certificate: &Path, key: &Path, host: &Domain) -> 
         (false, false) => {}
     }
     let (certificate_pem, key_pem) = self_signed(host).map_err(TlsError::SelfSigned)?;
-    let written =
-        |file: &Path, outcome: io::Result<()>| outcome.map_err(|error| TlsError::File(file.to_owned(), error));
-    written(key, write_whole(key, key_pem.as_bytes(), KEY_MODE))?;
-    let outcome = written(certificate, write_whole(certificate, certificate_pem.as_bytes(), CERTIFICATE_MODE));
+    write_whole(key, key_pem.as_bytes(), KEY_MODE)?;
+    let outcome = write_whole(certificate, certificate_pem.as_bytes(), CERTIFICATE_MODE);
     if outcome.is_err() {
         // A key alone would make the next start refuse; nobody has used it yet.
         let _ = fs::remove_file(key);
@@ -70,22 +67,8 @@ fn self_signed(host: &Domain) -> Result<(String, String), rcgen::Error> {
     Ok((parameters.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
-/// All or nothing, also when the machine loses power: a temporary file beside it, synced, renamed, and the directory
-/// synced.
-fn write_whole(file: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
-    let directory = file.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary: PathBuf = directory.join(name);
-    let write = || {
-        // Made with its mode from the first moment: a key must not be readable even briefly.
-        let mut opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-        opened.write_all(octets)?;
-        opened.sync_all()?;
-        fs::rename(&temporary, file)?;
-        fs::File::open(directory)?.sync_all()
-    };
-    write().inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+fn write_whole(place: &Path, octets: &[u8], mode: u32) -> Result<(), TlsError> {
+    let mut file = WholeFile::create(place, mode).map_err(TlsError::Unwritten)?;
+    file.write_all(octets).map_err(|error| TlsError::File(place.to_owned(), error))?;
+    file.finish().map_err(TlsError::Unwritten)
 }

@@ -10,7 +10,7 @@ pub use client::{Pin, TlsClient};
 pub use files::Origin;
 
 use super::transport::Transport;
-use crate::types::Domain;
+use crate::types::{Domain, WholeFileError};
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
@@ -25,6 +25,8 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 pub enum TlsError {
     /// The file can't be read or written.
     File(PathBuf, io::Error),
+    /// A new one could not be put in its place.
+    Unwritten(WholeFileError),
     /// The file holds no certificate or no private key in PEM.
     Empty(PathBuf),
     /// One of the pair is there and the other is not; making a new pair would destroy somebody's key.
@@ -43,6 +45,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file, error) => write!(formatter, "{}: {error}", file.display()),
+            Self::Unwritten(error) => write!(formatter, "{error}"),
             Self::Empty(file) => write!(formatter, "{}: nothing usable in PEM form is in it", file.display()),
             Self::Half { present, missing } => write!(
                 formatter,

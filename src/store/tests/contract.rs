@@ -583,6 +583,32 @@ fn a_backup_restores_and_gives_no_number_out_twice() {
 }
 
 #[test]
+fn a_backup_takes_the_place_of_nothing_else() {
+    block_on(async {
+        let world = World::with_people().await;
+        let at = |name: &str| world.directory.path().join(name);
+        let elsewhere = tempfile::tempdir().expect("a directory");
+        let (pipe, link) = (elsewhere.path().join("pipe"), elsewhere.path().join("link"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        std::os::unix::fs::symlink(world.directory.path(), &link).expect("a link");
+        let check = |to: &std::path::Path, expected: &str| {
+            let refused = world.store.backup(to, &mut |_, _| {});
+            assert!(matches!(&refused, Err(StoreError::Place(why)) if why.contains(expected)), "{refused:?}");
+        };
+        check(&pipe, "this is a pipe");
+        check(&link, "this is a symbolic link");
+        check(elsewhere.path(), "this is a directory");
+        // The database that everybody works with, by any name.
+        check(&at("mail.db"), "the server's own");
+        check(&at("mail.db.restored"), "the server's own");
+        check(&link.join("mail.db"), "the server's own");
+        world.store.backup(&elsewhere.path().join("backup.db"), &mut |_, _| {}).expect("backed up");
+        assert_eq!(std::fs::read_dir(elsewhere.path()).expect("readable").count(), 3);
+        world.assert_sound();
+    });
+}
+
+#[test]
 fn a_damaged_backup_is_not_restored() {
     block_on(async {
         let world = World::with_people().await;
