@@ -2,7 +2,7 @@
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `schedule`, `worker` | who works where: fair between destinations, and within one between senders |
+//! | `schedule`, `worker`, `guarded` | who works where: fair between destinations, and within one between senders |
 //! | `route`, `policies`, `attempt`, `pool` | which servers, how they are made sure of, in which order they are tried |
 //! | `outgoing`, `content`, `signer`, `srs`, `home` | what goes out, with which signatures and under which return path, and what comes back in |
 //! | `verdict`, `settle`, `report` | what an answer means, what is written down, what the sender is told |
@@ -16,6 +16,7 @@ mod ask;
 mod attempt;
 mod content;
 mod desk;
+mod guarded;
 mod home;
 mod house;
 mod outgoing;

@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::attempt::Attempt;
+use super::guarded::guarded;
 use super::home;
 use super::outgoing::outgoing;
 use super::pool::Link;
@@ -94,7 +95,15 @@ impl Worker {
     /// One message to its recipients here, and what came of it is written down.
     async fn deliver(&mut self, message: Vec<SendRecord>) {
         let mut circumstances = Circumstances::default();
-        let outcomes = self.outcomes(&message, &mut circumstances).await;
+        let outcomes = guarded(self.outcomes(&message, &mut circumstances)).await.unwrap_or_else(|| {
+            let sends: Vec<i64> = message.iter().map(|send| send.id.0).collect();
+            tracing::error!(
+                destination = self.destination,
+                ?sends,
+                "a fault of ours; the message is tried again later"
+            );
+            vec![Outcome::Failed(Setback::of_ours(Status(4, 3, 0), "a fault of this server's")); message.len()]
+        });
         settle(&self.shared, &message, &outcomes, &circumstances).await;
     }
 

@@ -1,7 +1,7 @@
 //! Servers that are down, hang, drop or lose answers, and a process that dies.
 
 use super::world::{NOW, World, submission};
-use crate::store::NewSend;
+use crate::store::{NewSend, SendState};
 use std::sync::atomic::Ordering;
 
 #[tokio::test]
@@ -129,4 +129,19 @@ async fn a_server_that_is_busy_is_not_given_up() {
     let ids = world.put_to(&["a@d.example"]).await;
     world.run_until(1).await;
     assert_eq!(world.send(ids[0]).await.last_reply.as_deref(), Some("busy.example: 421 too busy"));
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_over_one_message_costs_no_other() {
+    let world = World::new();
+    for to in ["break@one.example", "a@one.example", "b@two.example"] {
+        world.put_to(&[to]).await;
+    }
+    world.run_until(3).await;
+    let mut events = world.events().await;
+    events.sort();
+    assert_eq!(events, ["postponed break@one.example", "sent a@one.example", "sent b@two.example"]);
+    let left = world.all().await;
+    assert_eq!((left.len(), left[0].state, left[0].attempts), (1, SendState::Due, 1));
+    assert_eq!(left[0].last_reply.as_deref(), Some("4.3.0 a fault of this server's"));
 }

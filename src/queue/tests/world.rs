@@ -1,7 +1,7 @@
 //! A queue with a clock, a zone, a transport and a house that do as they are told.
 //!
 //! What a server does is in its name (`down`, `busy`, `badtls`, `hang`, `reports`), and what it says to a recipient in the
-//! local part: `no…` is unknown, `later…` is greylisted, `full…` deferred, `spam…` refused after the message, `drop…`
+//! local part: `break…` is a fault of ours, `no…` is unknown, `later…` is greylisted, `full…` deferred, `spam…` refused after the message, `drop…`
 //! makes it hang up at RCPT, `lost…` after the message, and of `many…` it takes two at a time.
 
 use crate::dns::FakeResolver;
@@ -278,6 +278,7 @@ impl FakeSession {
         if self.host.as_str().contains("hang") {
             self.transport.release.notified().await;
         }
+        assert!(!to.iter().any(|local| local.starts_with("break")), "the fault that was asked for");
         let mut message = Vec::new();
         mail.content.rewind();
         while let Some(piece) = mail.content.next().await.expect("readable") {
