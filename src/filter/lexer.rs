@@ -41,19 +41,26 @@ impl Token {
     }
 }
 
+/// A token with the place of its first character, and the place behind its last.
+pub(super) struct Placed {
+    pub(super) at: Position,
+    pub(super) token: Token,
+    pub(super) end: Position,
+}
+
 struct Lexer<'s> {
     rest: std::iter::Peekable<std::str::Chars<'s>>,
     at: Position,
 }
 
 /// All tokens of a script. `source` is UTF-8 without NUL already (RFC 5228 section 2.1).
-pub(super) fn tokens(source: &str) -> Result<(Vec<(Position, Token)>, Position), CompileError> {
+pub(super) fn tokens(source: &str) -> Result<Vec<Placed>, CompileError> {
     let mut lexer = Lexer { rest: source.chars().peekable(), at: Position { line: 1, column: 1 } };
     let mut tokens = Vec::new();
     while let Some(token) = lexer.token()? {
         tokens.push(token);
     }
-    Ok((tokens, lexer.at))
+    Ok(tokens)
 }
 
 impl Lexer<'_> {
@@ -67,7 +74,7 @@ impl Lexer<'_> {
         Some(character)
     }
 
-    fn token(&mut self) -> Result<Option<(Position, Token)>, CompileError> {
+    fn token(&mut self) -> Result<Option<Placed>, CompileError> {
         loop {
             let Some(&first) = self.rest.peek() else { return Ok(None) };
             let at = self.at;
@@ -109,7 +116,7 @@ impl Lexer<'_> {
                 }
                 other => return Err(at.error(format!("unexpected character {other:?}"))),
             };
-            return Ok(Some((at, token)));
+            return Ok(Some(Placed { at, token, end: self.at }));
         }
     }
 
@@ -231,10 +238,10 @@ mod tests {
     use super::*;
 
     fn texts(source: &str) -> Vec<String> {
-        let (tokens, _) = tokens(source).expect("lexes");
+        let tokens = tokens(source).expect("lexes");
         tokens
             .into_iter()
-            .filter_map(|(_, token)| match token {
+            .filter_map(|placed| match placed.token {
                 Token::Text(text) => Some(text),
                 _ => None,
             })
@@ -252,7 +259,7 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         let check = |source: &str, line: u32, column: u32| {
-            let error = tokens(source).expect_err(source);
+            let error = tokens(source).err().expect(source);
             assert_eq!((error.line, error.column), (line, column), "{source}: {}", error.message);
         };
         check("keep;\n  \"open", 2, 3);
@@ -270,8 +277,8 @@ mod tests {
 
     #[test]
     fn quantifiers_and_case() {
-        let (found, _) = tokens("KEEP :OVER 2k 3M 1g").expect("lexes");
-        let found: Vec<Token> = found.into_iter().map(|(_, token)| token).collect();
+        let found = tokens("KEEP :OVER 2k 3M 1g").expect("lexes");
+        let found: Vec<Token> = found.into_iter().map(|placed| placed.token).collect();
         assert_eq!(
             found,
             [

@@ -1,6 +1,6 @@
 //! The shape of a script, before anybody asks what its words mean (RFC 5228 section 8.2).
 
-use super::lexer::{Position, Token};
+use super::lexer::{Placed, Position, Token};
 use super::script::CompileError;
 use crate::types::limits::{SIEVE_BLOCK_DEPTH_MAX, SIEVE_TEST_DEPTH_MAX};
 
@@ -36,23 +36,37 @@ pub(super) enum ArgumentValue {
 }
 
 struct Parser {
-    tokens: std::iter::Peekable<std::vec::IntoIter<(Position, Token)>>,
-    end: Position,
+    tokens: std::iter::Peekable<std::vec::IntoIter<Placed>>,
+    /// Behind the token that was taken last: where one that is missing should stand. The next token, or the end of the
+    /// script, may be far below.
+    behind: Position,
 }
 
 pub(super) fn parse(source: &str) -> Result<Vec<Command>, CompileError> {
-    let (tokens, end) = super::lexer::tokens(source)?;
-    let mut parser = Parser { tokens: tokens.into_iter().peekable(), end };
+    let tokens = super::lexer::tokens(source)?;
+    let mut parser = Parser { tokens: tokens.into_iter().peekable(), behind: Position { line: 1, column: 1 } };
     let mut commands = Vec::new();
-    while let Some((at, token)) = parser.tokens.next() {
+    while let Some((at, token)) = parser.next() {
         commands.push(parser.command(at, token, 0)?);
     }
     Ok(commands)
 }
 
 impl Parser {
-    fn next(&mut self, expected: &str) -> Result<(Position, Token), CompileError> {
-        self.tokens.next().ok_or_else(|| self.end.error(format!("the script ends where {expected} is expected")))
+    fn next(&mut self) -> Option<(Position, Token)> {
+        let Placed { at, token, end } = self.tokens.next()?;
+        self.behind = end;
+        Some((at, token))
+    }
+
+    fn next_symbol(&mut self, wanted: &[char]) -> Option<char> {
+        let is_wanted = |placed: &Placed| matches!(placed.token, Token::Symbol(symbol) if wanted.contains(&symbol));
+        let Placed { token, end, .. } = self.tokens.next_if(is_wanted)?;
+        self.behind = end;
+        match token {
+            Token::Symbol(symbol) => Some(symbol),
+            _ => None,
+        }
     }
 
     fn command(&mut self, at: Position, token: Token, depth: usize) -> Result<Command, CompileError> {
@@ -60,23 +74,33 @@ impl Parser {
             return Err(at.error(format!("a command is expected here, not {}", token.describe())));
         };
         let arguments = self.arguments()?;
-        let tests = self.tests(0)?;
-        let (at_end, end) = self.next("\";\"")?;
-        let block = match end {
-            Token::Symbol(';') => None,
-            Token::Symbol('{') => Some(self.block(at_end, depth + 1)?),
-            other => return Err(at_end.error(format!("expected \";\" after \"{name}\", not {}", other.describe()))),
+        // Only these take tests. What stands behind another one on the same line may be meant so, and is told for what it
+        // is; on a line below it is the next command.
+        let takes_tests = matches!(name.as_str(), "if" | "elsif");
+        let behind = self.behind;
+        let tests = match self.tokens.peek() {
+            Some(next) if !takes_tests && (next.at.line > behind.line || behind.column == 1) => Vec::new(),
+            _ => self.tests(0)?,
+        };
+        let block = match self.next_symbol(&[';', '{']) {
+            Some('{') => Some(self.block(depth + 1)?),
+            Some(_) => None,
+            None => return Err(self.behind.error(format!("\";\" is missing here, at the end of \"{name}\""))),
         };
         Ok(Command { name, at, arguments, tests, block })
     }
 
-    fn block(&mut self, at: Position, depth: usize) -> Result<Vec<Command>, CompileError> {
+    /// Behind its brace.
+    fn block(&mut self, depth: usize) -> Result<Vec<Command>, CompileError> {
+        let open = Position { column: self.behind.column - 1, ..self.behind };
         if depth > SIEVE_BLOCK_DEPTH_MAX {
-            return Err(at.error(format!("blocks are nested more than {SIEVE_BLOCK_DEPTH_MAX} deep")));
+            return Err(open.error(format!("blocks are nested more than {SIEVE_BLOCK_DEPTH_MAX} deep")));
         }
         let mut commands = Vec::new();
         loop {
-            let (at, token) = self.next("\"}\"")?;
+            let Some((at, token)) = self.next() else {
+                return Err(open.error("the block that begins here is never closed with \"}\""));
+            };
             if token == Token::Symbol('}') {
                 return Ok(commands);
             }
@@ -85,10 +109,12 @@ impl Parser {
     }
 
     fn arguments(&mut self) -> Result<Vec<Argument>, CompileError> {
+        let is_argument = |placed: &Placed| {
+            matches!(placed.token, Token::Number(_) | Token::Tag(_) | Token::Text(_) | Token::Symbol('['))
+        };
         let mut arguments = Vec::new();
-        while let Some((at, token)) = self.tokens.next_if(|(_, token)| {
-            matches!(token, Token::Number(_) | Token::Tag(_) | Token::Text(_) | Token::Symbol('['))
-        }) {
+        while let Some(Placed { at, token, end }) = self.tokens.next_if(is_argument) {
+            self.behind = end;
             let value = match token {
                 Token::Number(number) => ArgumentValue::Number(number),
                 Token::Tag(name) => ArgumentValue::Tag(name),
@@ -103,47 +129,44 @@ impl Parser {
     fn list(&mut self) -> Result<Vec<(Position, String)>, CompileError> {
         let mut list = Vec::new();
         loop {
-            let (at, token) = self.next("a string")?;
-            match token {
-                Token::Text(text) => list.push((at, text)),
-                other => return Err(at.error(format!("a string is expected in a list, not {}", other.describe()))),
+            match self.next() {
+                Some((at, Token::Text(text))) => list.push((at, text)),
+                Some((at, other)) => {
+                    return Err(at.error(format!("a string is expected in a list, not {}", other.describe())));
+                }
+                None => return Err(self.behind.error("a string is expected in a list")),
             }
-            let (at, token) = self.next("\"]\"")?;
-            match token {
-                Token::Symbol(',') => {}
-                Token::Symbol(']') => return Ok(list),
-                other => return Err(at.error(format!("expected \",\" or \"]\" in the list, not {}", other.describe()))),
+            match self.next_symbol(&[',', ']']) {
+                Some(',') => {}
+                Some(_) => return Ok(list),
+                None => return Err(self.behind.error("\",\" or \"]\" is missing here, in a list")),
             }
         }
     }
 
     /// A test, a list of tests in parentheses, or nothing.
     fn tests(&mut self, depth: usize) -> Result<Vec<Test>, CompileError> {
-        match self.tokens.peek() {
-            Some((_, Token::Identifier(_))) => Ok(vec![self.test(depth)?]),
-            Some((_, Token::Symbol('('))) => {
-                self.tokens.next();
-                let mut tests = Vec::new();
-                loop {
-                    tests.push(self.test(depth)?);
-                    let (at, token) = self.next("\")\"")?;
-                    match token {
-                        Token::Symbol(',') => {}
-                        Token::Symbol(')') => return Ok(tests),
-                        other => {
-                            return Err(
-                                at.error(format!("expected \",\" or \")\" between tests, not {}", other.describe()))
-                            );
-                        }
-                    }
-                }
+        if matches!(self.tokens.peek(), Some(Placed { token: Token::Identifier(_), .. })) {
+            return Ok(vec![self.test(depth)?]);
+        }
+        if self.next_symbol(&['(']).is_none() {
+            return Ok(Vec::new());
+        }
+        let mut tests = Vec::new();
+        loop {
+            tests.push(self.test(depth)?);
+            match self.next_symbol(&[',', ')']) {
+                Some(',') => {}
+                Some(_) => return Ok(tests),
+                None => return Err(self.behind.error("\",\" or \")\" is missing here, behind a test")),
             }
-            _ => Ok(Vec::new()),
         }
     }
 
     fn test(&mut self, depth: usize) -> Result<Test, CompileError> {
-        let (at, token) = self.next("a test")?;
+        let Some((at, token)) = self.next() else {
+            return Err(self.behind.error("a test is expected here"));
+        };
         let Token::Identifier(name) = token else {
             return Err(at.error(format!("a test is expected here, not {}", token.describe())));
         };

@@ -241,6 +241,9 @@ impl Builder {
             self.arguments(command)?;
             let test = match (command.name.as_str(), command.tests.as_slice()) {
                 ("else", []) => None,
+                ("else", [test, ..]) if test.name == "if" => {
+                    return Err(test.at.error("\"else if\" is written \"elsif\""));
+                }
                 ("else", [test, ..]) => return Err(test.at.error("\"else\" takes no test")),
                 (_, [test]) => Some(test),
                 (name, _) => return Err(command.at.error(format!("\"{name}\" takes one test"))),

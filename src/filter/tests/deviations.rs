@@ -203,7 +203,7 @@ fn deviation_13_an_included_script_fails_alone() {
         case_of_bad
             .plan("require \"include\";\ninclude \"bad\";\ninclude :global \"none\";\nredirect \"a@example.net\";"),
         "keep(failure); redirect a@example.net; error main:2 the included script \"bad\" is wrong: line 1, column 5: \
-         the script ends where \";\" is expected; error main:3 the included script \"none\" does not exist"
+         \";\" is missing here, at the end of \"keep\"; error main:3 the included script \"none\" does not exist"
     );
     // In a person's own script it takes that one with it.
     let case = Case { kind: ScriptKind::Personal, ..case };
@@ -220,7 +220,7 @@ fn deviation_14_a_missing_include_is_an_error() {
     assert_eq!(
         case.plan("require \"include\"; include \"bad\";"),
         "keep(failure); error main:1 the included script \"bad\" is wrong: line 1, column 5: \
-         the script ends where \";\" is expected"
+         \";\" is missing here, at the end of \"keep\""
     );
 }
 

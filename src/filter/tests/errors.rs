@@ -9,7 +9,19 @@ fn check(source: &str, line: u32, column: u32, message: &str) {
 
 #[test]
 fn errors_of_the_grammar_name_line_and_column() {
-    check("keep", 1, 5, "the script ends where \";\" is expected");
+    check("keep", 1, 5, "\";\" is missing here, at the end of \"keep\"");
+    // Where it should stand, however far below the next word is.
+    check("keep\r\n\r\n# the end\r\n", 1, 5, "\";\" is missing here, at the end of \"keep\"");
+    check("require \"fileinto\";\nfileinto \"a\"\nkeep;\n", 2, 13, "\";\" is missing here, at the end of \"fileinto\"");
+    check("if true {\n  stop\n}\nkeep;", 2, 7, "\";\" is missing here, at the end of \"stop\"");
+    check("if true {\n  keep text:\nx\n.\n}", 5, 1, "\";\" is missing here, at the end of \"keep\"");
+    check("keep text:\nx\n.\nkeep;", 4, 1, "\";\" is missing here, at the end of \"keep\"");
+    check("require [\"fileinto\"\n\nkeep;", 1, 20, "\",\" or \"]\" is missing here, in a list");
+    check("if anyof(true,\n true\n\n{ keep; }", 2, 6, "\",\" or \")\" is missing here, behind a test");
+    check("if anyof(true,\n", 1, 15, "a test is expected here");
+    check("if true {\n if true {\n keep;\n }\n\n", 1, 9, "the block that begins here is never closed with \"}\"");
+    check("if true { keep; } else if true { stop; }", 1, 24, "\"else if\" is written \"elsif\"");
+    check("iff header \"a\" \"b\" { keep; }", 1, 1, "unknown command \"iff\"");
     check("keep;\nkepp;", 2, 1, "unknown command \"kepp\"");
     check("if tru { }", 1, 4, "unknown test \"tru\"");
     check("fileinto \"x\";", 1, 1, "\"fileinto\" needs require \"fileinto\"");
@@ -36,9 +48,9 @@ fn errors_of_the_grammar_name_line_and_column() {
     check("if header :comparator \"i;basic\" \"a\" \"b\" { }", 1, 11, "the comparator \"i;basic\" is not supported");
     check("if header \"a b\" \"b\" { }", 1, 11, "this is no name for a header field");
     check("if size 5 { }", 1, 9, "\"size\" takes no further argument");
-    check("if header \"a\" [\"b\" \"c\"] { }", 1, 20, "expected \",\" or \"]\" in the list, not a string");
+    check("if header \"a\" [\"b\" \"c\"] { }", 1, 19, "\",\" or \"]\" is missing here, in a list");
     check("if header \"a\" [] { }", 1, 16, "a string is expected in a list, not \"]\"");
-    check("if true { keep;", 1, 16, "the script ends where \"}\" is expected");
+    check("if true { keep;", 1, 9, "the block that begins here is never closed with \"}\"");
 }
 
 #[test]
