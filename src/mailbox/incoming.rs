@@ -5,6 +5,7 @@
 use super::MailboxError;
 use super::arrival::blocking;
 use crate::types::limits::SPOOL_MEMORY_OCTETS;
+use crate::types::roomy;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -137,7 +138,7 @@ impl Received {
             Content::Memory(message) => Ok(message),
             Content::File { mut file, octets } => {
                 let mut message = Vec::new();
-                message.try_reserve_exact(usize::try_from(octets).map_err(io::Error::other)?)?;
+                message.try_reserve_exact(roomy(usize::try_from(octets).map_err(io::Error::other)?))?;
                 file.seek(SeekFrom::Start(0))?;
                 file.take(octets).read_to_end(&mut message)?;
                 Ok(message)

@@ -8,6 +8,7 @@ use super::script_message::{Bodies, script_message};
 use super::search_text::SearchTextBuilder;
 use super::structure::{PartKind, Structure};
 use super::{charset, html, wire};
+use crate::types::limits::SEARCH_SOURCE_OCTETS_MAX;
 use std::borrow::Cow;
 
 /// A message and its structure.
@@ -75,6 +76,7 @@ impl<'a> Parsed<'a> {
 fn texts(raw: &[u8], structure: &Structure) -> (Vec<u8>, String) {
     let mut search = SearchTextBuilder::new();
     let mut first_words = String::new();
+    let mut source_left = SEARCH_SOURCE_OCTETS_MAX;
     for (index, part) in structure.parts().iter().enumerate() {
         let header = part.header_in(raw);
         let is_embedded = index > 0 && structure.parts()[index - 1].kind == PartKind::Message;
@@ -88,7 +90,12 @@ fn texts(raw: &[u8], structure: &Structure) -> (Vec<u8>, String) {
         if !part.is_text() {
             continue;
         }
-        let body = part.body_in(raw);
+        let mut body = part.body_in(raw);
+        if body.len() > source_left {
+            body = &body[..source_left];
+            search.cut();
+        }
+        source_left -= body.len();
         // A text in an unknown encoding is looked through as it stands.
         let content = part.encoding.decode(body).unwrap_or(Cow::Borrowed(body));
         let text = charset::decode(part.charset.as_bytes(), &content);

@@ -9,6 +9,7 @@ use super::encoded_word;
 use super::field::{Field, HeaderFields};
 use super::stored::StoredError;
 use crate::types::limits::{FIELD_OCTETS_READ_MAX, SEARCH_TEXT_OCTETS_MAX};
+use crate::types::roomy;
 use memchr::memmem;
 
 const VERSION: u8 = 1;
@@ -199,9 +200,17 @@ impl SearchTextBuilder {
         let room = self.room();
         // Mapping changes the length of few texts. Growing step by step would copy a large one again and again, and hold it
         // twice each time.
-        self.body.reserve(1 + text.len().min(room));
+        let wanted = self.body.len() + 1 + text.len().min(room);
+        if wanted > self.body.capacity() {
+            self.body.reserve_exact(roomy(wanted) - self.body.len());
+        }
         self.body.push(PIECE);
         self.is_complete &= push_mapped(text, &mut self.body, room);
+    }
+
+    /// Something was left out.
+    pub(super) fn cut(&mut self) {
+        self.is_complete = false;
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {

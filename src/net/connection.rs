@@ -13,8 +13,8 @@ use super::transport::Transport;
 use crate::telemetry::SessionId;
 use crate::types::Domain;
 use crate::types::limits::{
-    INPUT_OCTETS_IDLE, INPUT_OCTETS_MAX, LINE_OCTETS_SKIPPED_MAX, LINGER_OCTETS_MAX, LINGER_SECONDS,
-    OUTPUT_OCTETS_HIGH_WATER,
+    INPUT_OCTETS_IDLE, INPUT_OCTETS_MAX, INPUT_OCTETS_TRANSFER_MIN, LINE_OCTETS_SKIPPED_MAX, LINGER_OCTETS_MAX,
+    LINGER_SECONDS, OUTPUT_OCTETS_HIGH_WATER,
 };
 use rustls::pki_types::ServerName;
 use std::fmt;
@@ -163,7 +163,7 @@ impl Connection {
                 self.input.shrink();
             }
             let patience = self.timeouts.idle.saturating_sub(since.elapsed());
-            self.read_some(patience).await?;
+            self.read_some(INPUT_OCTETS_IDLE, patience).await?;
         }
     }
 
@@ -188,6 +188,13 @@ impl Connection {
         self.input.rest()
     }
 
+    /// Nothing will be read for a while: what reading had grown to is given back, if it is empty.
+    pub fn rest(&mut self) {
+        if self.input.is_empty() && self.input.octets.capacity() > INPUT_OCTETS_TRANSFER_MIN {
+            self.input.shrink();
+        }
+    }
+
     /// Takes the first `count` of the buffered octets.
     pub fn consume(&mut self, count: usize) {
         self.input.consume(count);
@@ -198,7 +205,7 @@ impl Connection {
         let begun = Instant::now();
         let patience = transfer.patience(&self.timeouts);
         let slow = patience < self.timeouts.idle;
-        match self.read_some(patience).await {
+        match self.read_some(INPUT_OCTETS_TRANSFER_MIN, patience).await {
             Ok(octets) => {
                 transfer.count(begun.elapsed(), octets);
                 Ok(())
@@ -208,8 +215,8 @@ impl Connection {
         }
     }
 
-    async fn read_some(&mut self, patience: Duration) -> Result<usize, NetError> {
-        self.input.make_room()?;
+    async fn read_some(&mut self, room_min: usize, patience: Duration) -> Result<usize, NetError> {
+        self.input.make_room(room_min)?;
         self.output.shrink();
         let reading = self.transport.read_buf(&mut self.input.octets);
         match timeout(patience, reading).await {
@@ -433,7 +440,7 @@ impl Input {
         (skipped > LINE_OCTETS_SKIPPED_MAX).then_some(Err(NetError::InputFull))
     }
 
-    fn make_room(&mut self) -> Result<(), NetError> {
+    fn make_room(&mut self, room_min: usize) -> Result<(), NetError> {
         if self.start > 0 {
             self.octets.drain(..self.start);
             self.start = 0;
@@ -442,8 +449,9 @@ impl Input {
             return Err(NetError::InputFull);
         }
         // Doubles while the peer fills it, so that bodies are read in large pieces and idle sessions stay small.
-        let wanted = (self.octets.capacity() * 2).clamp(INPUT_OCTETS_IDLE, INPUT_OCTETS_MAX);
-        if self.filled || self.octets.len() == self.octets.capacity() {
+        let wanted = (self.octets.capacity() * 2).clamp(room_min, INPUT_OCTETS_MAX);
+        let has_room = self.octets.capacity() >= room_min && self.octets.len() < self.octets.capacity();
+        if self.filled || !has_room {
             self.octets.reserve_exact(wanted - self.octets.len());
         }
         Ok(())

@@ -8,7 +8,7 @@
 use super::tx::{Row, Tx};
 use super::{Store, StoreError, Thing};
 use crate::types::limits::BODY_CHUNK_OCTETS;
-use crate::types::{BodyId, Timestamp};
+use crate::types::{BodyId, Timestamp, roomy};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 use zstd::bulk::Compressor;
@@ -74,7 +74,9 @@ fn zstd(raw: &[u8]) -> Result<Vec<u8>, StoreError> {
 
 /// With room for what comes of it, and not for as much as went in.
 fn zstd_large(raw: &[u8]) -> Result<Vec<u8>, StoreError> {
-    zstd::stream::encode_all(raw, ZSTD_LEVEL).map_err(|error| StoreError::Io(error.to_string()))
+    let mut packed = Vec::with_capacity(roomy(raw.len() / 2));
+    zstd::stream::copy_encode(raw, &mut packed, ZSTD_LEVEL).map_err(|error| StoreError::Io(error.to_string()))?;
+    Ok(packed)
 }
 
 fn unzstd(data: &[u8], octets: usize) -> Result<Vec<u8>, StoreError> {

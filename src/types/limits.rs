@@ -33,8 +33,9 @@ pub const SMTP_COMMANDS_IDLE_MAX: u32 = 100;
 pub const SUBMISSION_AUTHORS_MAX: usize = 20;
 /// Octets of a refused message that are read past so that its sender hears the answer; beyond, the session ends.
 pub const SMTP_DISCARDED_OCTETS_MAX: u64 = 128 * 1024 * 1024;
-/// Octets of an arriving message that are held in memory; the rest goes to a file.
+/// Octets of an arriving message that are held in memory; the rest goes to a file, in pieces.
 pub const SPOOL_MEMORY_OCTETS: usize = 64 * 1024;
+pub const SPOOL_PIECE_OCTETS: usize = 32 * 1024;
 /// Seconds a submitted message may be held (RFC 4865 section 4), and the least time in which one can be asked to be
 /// delivered (RFC 2852 section 2).
 pub const HOLD_SECONDS_MAX: u32 = 30 * 24 * 60 * 60;
@@ -66,8 +67,10 @@ pub const ENVELOPE_OCTETS_MAX: usize = 256 * 1024;
 pub const BODYSTRUCTURE_OCTETS_MAX: usize = 1024 * 1024;
 /// Message identifiers that are taken out of one References field; the first and the newest are the ones that thread.
 pub const REFERENCES_MAX: usize = 200;
-/// Octets of decoded text of one message that SEARCH looks through without reading the message itself.
-pub const SEARCH_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// Octets of decoded text of one message that SEARCH looks through, and encoded octets out of which they are taken: both
+/// are whole in memory while a message is analysed.
+pub const SEARCH_TEXT_OCTETS_MAX: usize = 8 * 1024 * 1024;
+pub const SEARCH_SOURCE_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// Characters of a preview (RFC 8970 section 3.2).
 pub const PREVIEW_CHARACTERS_MAX: usize = 256;
 /// A message's octets, and what SIZE, APPENDLIMIT and LMTP announce. Must stay below 4 GiB: sizes are 32 bits in pages.
@@ -263,6 +266,8 @@ pub const APP_PASSWORD_USED_NOTE_SECONDS: i64 = 60 * 60;
 pub const INPUT_OCTETS_MAX: usize = 64 * 1024;
 /// What an idle connection keeps of that.
 pub const INPUT_OCTETS_IDLE: usize = 1024;
+/// What is read at a time, at least, of a message or another transfer.
+pub const INPUT_OCTETS_TRANSFER_MIN: usize = 16 * 1024;
 /// Output at which a session should stop composing and let it be written.
 pub const OUTPUT_OCTETS_HIGH_WATER: usize = 64 * 1024;
 /// Octets of an over-long line that are read over before the connection ends.

@@ -13,6 +13,7 @@ mod ids;
 pub mod limits;
 mod mailbox_name;
 mod network;
+mod roomy;
 mod switches;
 mod uid_set;
 pub mod utf7;
@@ -29,6 +30,7 @@ pub use ids::{
 };
 pub use mailbox_name::{HIERARCHY_SEPARATOR, MailboxName, MailboxNameError, SpecialUse};
 pub use network::{Network, NetworkError};
+pub use roomy::roomy;
 pub use switches::{
     AliasSwitch, Received, RedirectionSwitch, Responder, Switches, Target, Window, ZoneName, ZoneNameError,
 };

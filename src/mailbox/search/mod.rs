@@ -5,7 +5,7 @@
 //! the stored text itself, which is unpacked and looked through. A message without a sketch goes straight to its text, so
 //! nothing ever waits for an index. Nothing is parsed.
 //!
-//! What a text has beyond `SEARCH_TEXT_OCTETS_MAX` is not found: nobody writes sixteen million letters, and what does is
+//! What a text has beyond `SEARCH_TEXT_OCTETS_MAX` is not found: nobody writes eight million letters, and what does is
 //! no text anybody looks for.
 
 mod query;

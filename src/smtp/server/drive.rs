@@ -116,7 +116,9 @@ impl Run<'_> {
         let mut replies = Vec::new();
         loop {
             let spool = self.spool.get_or_insert_with(|| Spool::new(Arc::clone(&self.driver.spool_directory)));
-            let (taken, step) = self.session.data(self.connection.buffered(), spool.buffer(), &mut replies);
+            let buffered = self.connection.buffered();
+            let piece = &buffered[..buffered.len().min(spool.room())];
+            let (taken, step) = self.session.data(piece, spool.buffer(piece.len()), &mut replies);
             self.connection.consume(taken);
             self.connection.queue(&replies);
             replies.clear();
@@ -127,6 +129,9 @@ impl Run<'_> {
             }
             if step != Step::ReadData {
                 return Ok(step);
+            }
+            if taken > 0 && !self.connection.buffered().is_empty() {
+                continue;
             }
             // 354, or the reply to the chunk before: nobody would go on sending without it.
             self.send().await?;
@@ -199,6 +204,8 @@ impl Run<'_> {
     }
 
     async fn deliver(&mut self) -> Step {
+        // A large message may wait for its turn behind hundreds of others.
+        self.connection.rest();
         let message = self.spool.take().zip(self.session.take_message());
         let delivered = match (message, &mut self.conversation) {
             (Some((spool, (envelope, hello, protocol))), Some(conversation)) => match spool.finish().await {

@@ -2,7 +2,8 @@
 //!
 //! Nothing here is durable and nothing has to be: until the message is committed and acknowledged, the client has it.
 
-use crate::types::limits::{SPOOL_MEMORY_OCTETS, SPOOL_WRITERS};
+use crate::types::limits::{SPOOL_MEMORY_OCTETS, SPOOL_PIECE_OCTETS, SPOOL_WRITERS};
+use crate::types::roomy;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,7 +19,8 @@ static WRITERS: Semaphore = Semaphore::const_new(SPOOL_WRITERS);
 #[derive(Debug)]
 pub struct Spool {
     directory: Arc<Path>,
-    /// Holds what has not been written to the file: never more than [`SPOOL_MEMORY_OCTETS`] and one read.
+    /// Holds what has not been written to the file: never more than [`SPOOL_MEMORY_OCTETS`], and of a message that has
+    /// a file never more than [`SPOOL_PIECE_OCTETS`]; twice that where line ends were mended.
     buffer: Vec<u8>,
     file: Option<File>,
     written_octets: u64,
@@ -31,20 +33,41 @@ impl Spool {
         Self { directory, buffer: Vec::new(), file: None, written_octets: 0, failed: false }
     }
 
-    /// Where the next octets are appended; [`Spool::settle`] has to follow before more are.
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
+    /// How many octets may be appended before [`Spool::settle`].
+    pub fn room(&self) -> usize {
+        self.octets_held_max().saturating_sub(self.buffer.len())
+    }
+
+    /// Where the next `coming` octets are appended, which [`Spool::room`] allows; [`Spool::settle`] has to follow.
+    pub fn buffer(&mut self, coming: usize) -> &mut Vec<u8> {
+        let wanted = self.buffer.len() + coming;
+        if wanted > self.buffer.capacity() {
+            // Doubled as a vector does by itself, but not beyond what it may come to hold: hundreds of these are there at
+            // a time.
+            let most = self.octets_held_max();
+            let capacity = if self.file.is_some() { most } else { (2 * self.buffer.capacity()).min(most) };
+            self.buffer.reserve_exact(capacity.max(wanted) - self.buffer.len());
+        }
         &mut self.buffer
+    }
+
+    fn octets_held_max(&self) -> usize {
+        if self.file.is_some() { SPOOL_PIECE_OCTETS } else { SPOOL_MEMORY_OCTETS }
     }
 
     /// Writes to disk what is too much for memory, on a thread that may wait for it.
     pub async fn settle(&mut self) -> io::Result<()> {
-        if self.buffer.len() < SPOOL_MEMORY_OCTETS {
+        if self.buffer.len() < self.octets_held_max() {
             return Ok(());
         }
         self.write_out().await
     }
 
     async fn write_out(&mut self) -> io::Result<()> {
+        if self.failed {
+            self.buffer = Vec::new();
+            return Err(io::Error::other("a part of the message was lost before"));
+        }
         let (directory, file, mut buffer) =
             (Arc::clone(&self.directory), self.file.take(), std::mem::take(&mut self.buffer));
         // Until it is known to be written, and for good if this is dropped half way.
@@ -57,6 +80,9 @@ impl Spool {
             };
             file.write_all(&buffer)?;
             let written = buffer.len() as u64;
+            if buffer.capacity() > SPOOL_PIECE_OCTETS {
+                buffer = Vec::new();
+            }
             buffer.clear();
             Ok::<_, io::Error>((file, buffer, written))
         });
@@ -122,7 +148,7 @@ impl Spooled {
             Content::Memory(message) => Ok(message),
             Content::File { mut file, octets } => {
                 let mut message = Vec::new();
-                message.try_reserve_exact(usize::try_from(octets).map_err(io::Error::other)?)?;
+                message.try_reserve_exact(roomy(usize::try_from(octets).map_err(io::Error::other)?))?;
                 file.seek(SeekFrom::Start(0))?;
                 file.take(octets).read_to_end(&mut message)?;
                 Ok(message)
@@ -203,11 +229,14 @@ mod tests {
         let mut spool = Spool::new(directory.into());
         let mut written = 0;
         while written < octets {
-            let piece = (octets - written).min(10_007);
-            spool.buffer().extend((written..written + piece).map(|at| (at % 251) as u8));
+            let piece = (octets - written).min(10_007).min(spool.room());
+            spool.buffer(piece).extend((written..written + piece).map(|at| (at % 251) as u8));
             written += piece;
             spool.settle().await.expect("room");
-            assert!(spool.buffer.len() < SPOOL_MEMORY_OCTETS);
+            assert!(spool.buffer.len() < SPOOL_MEMORY_OCTETS && spool.room() > 0);
+            assert!(
+                spool.buffer.capacity() <= if spool.file.is_some() { SPOOL_PIECE_OCTETS } else { SPOOL_MEMORY_OCTETS }
+            );
         }
         spool.finish().await.expect("room")
     }
@@ -234,10 +263,10 @@ mod tests {
     async fn a_missing_directory_is_an_error_and_no_panic() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut spool = Spool::new(directory.path().join("gone").into());
-        spool.buffer().resize(SPOOL_MEMORY_OCTETS, 0);
+        spool.buffer(SPOOL_MEMORY_OCTETS).resize(SPOOL_MEMORY_OCTETS, 0);
         assert!(spool.settle().await.is_err());
         // What follows does not make a message of it.
-        spool.buffer().extend_from_slice(b"the rest");
+        spool.buffer(8).extend_from_slice(b"the rest");
         assert!(spool.finish().await.is_err());
     }
 

@@ -8,7 +8,7 @@ use crate::message::{HeaderEdit, NewField, Protocol, Received, Structure, body_o
 use crate::policy::{Assessment, Loop, Scan, Trust, assessment_fields, check_loop, remove_forgeries};
 use crate::smtp::server::{Cause, Spooled, Submission, claimed_senders, completed};
 use crate::types::limits::{MESSAGE_HEADER_OCTETS_MAX, SPOOL_MEMORY_OCTETS};
-use crate::types::{Address, Domain, Recipient, Timestamp};
+use crate::types::{Address, Domain, Recipient, Timestamp, roomy};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -72,7 +72,7 @@ impl Letter {
 
     /// The whole message, in memory, behind what is in `out`. May wait for the disk.
     pub(super) fn append_octets(self, mut out: Vec<u8>) -> io::Result<Vec<u8>> {
-        out.try_reserve_exact(self.octets())?;
+        out.try_reserve_exact(roomy(out.len() + self.octets()) - out.len())?;
         let Self { content, header, body_at } = self;
         out.extend_from_slice(&header);
         content.append_rest(body_at, &mut out)?;
