@@ -16,7 +16,6 @@ mod evaluate;
 mod explain;
 mod host;
 mod in_place;
-mod large;
 mod mail;
 mod marks;
 mod notices;
@@ -37,12 +36,12 @@ pub use plan::{Deed, DeedKind, Fate, Kept, Outgoing, OutgoingKind, Plan, Visit};
 pub use trial::{Trial, TrialSender, Tried};
 
 use crate::directory::{Directory, Snapshot};
+use crate::mailbox::{Died, LargeMessages};
 use crate::message::{self, Structure};
 use crate::store::{BodyChoice, Deposited, Store, StoreError};
 use crate::types::Domain;
 use crate::types::limits::{BODY_AHEAD_OCTETS, DELIVERY_MEMORY_OCTETS};
 use evaluate::World;
-use large::LargeMessages;
 use marks::Marks;
 use planned::{Planned, StoredMessage, with_return_path};
 use shelf::Shelf;
@@ -102,6 +101,12 @@ impl DeliveryError {
             Self::Source(error) => error.kind() == io::ErrorKind::StorageFull,
             Self::Died => false,
         }
+    }
+}
+
+impl From<Died> for DeliveryError {
+    fn from(_: Died) -> Self {
+        Self::Died
     }
 }
 

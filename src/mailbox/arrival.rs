@@ -71,37 +71,30 @@ fn sketch(search_text: &[u8]) -> Sketch {
 }
 
 impl Mailboxes {
-    /// Makes a message ready for a deposit. A large one is in memory once, and only so many large ones at a time: its
-    /// analysis needs it whole, because mapping a file into memory can't be done in safe code.
+    /// Makes a message ready for a deposit. Of large ones, which their analysis needs whole in memory, there is one at a
+    /// time.
     pub async fn prepare(&self, raw: Vec<u8>) -> Result<Prepared, MailboxError> {
-        if raw.len() <= INDEX_INLINE_OCTETS {
-            return Ok(Prepared::New(Box::new(index(&raw)?)));
-        }
-        let _permit = self.large_message_permit(raw.len()).await;
-        self.prepare_large(raw).await
+        self.prepare_received(Received::in_memory(raw)).await
     }
 
     /// The same for a message that was received in pieces; its file is read when there is room for it in memory.
     pub async fn prepare_received(&self, received: Received) -> Result<Prepared, MailboxError> {
-        let octets = usize::try_from(received.octets()).map_err(|_| MailboxError::MessageTooLarge)?;
-        if octets <= INDEX_INLINE_OCTETS {
-            return self.prepare(received.into_bytes()?).await;
+        let octets = u32::try_from(received.octets()).map_err(|_| MailboxError::MessageTooLarge)?;
+        if octets as usize <= INDEX_INLINE_OCTETS {
+            return indexed(received);
         }
-        let _permit = self.large_message_permit(octets).await;
-        let raw = blocking(move || received.into_bytes()).await??;
-        self.prepare_large(raw).await
-    }
-
-    async fn prepare_large(&self, raw: Vec<u8>) -> Result<Prepared, MailboxError> {
-        let octets = u32::try_from(raw.len()).map_err(|_| MailboxError::MessageTooLarge)?;
-        if raw.len() <= BODY_CHUNK_OCTETS {
-            return Ok(Prepared::New(Box::new(blocking(move || index(&raw)).await??)));
+        if octets as usize <= BODY_CHUNK_OCTETS {
+            return blocking(move || indexed(received)).await?;
         }
-        let raw = Arc::new(raw);
-        let large = blocking(move || index_large(raw)).await??;
+        let turn = self.large_messages().turn().await?;
+        let large = turn.run(move || Ok::<_, MailboxError>(index_large(Arc::new(received.into_bytes()?))?)).await??;
         let body = self.store().put_body(large).await?;
         Ok(Prepared::Stored { body, octets })
     }
+}
+
+fn indexed(received: Received) -> Result<Prepared, MailboxError> {
+    Ok(Prepared::New(Box::new(index(&received.into_bytes()?)?)))
 }
 
 /// Runs work that keeps a thread busy where it may.

@@ -1,13 +1,12 @@
 //! The service: one per server, shared by all sessions.
 
 use super::open::Registry;
-use super::{AccountFeed, Incoming, MailboxError, News, OpenMailbox, State, incoming};
+use super::{AccountFeed, Incoming, LargeMessages, MailboxError, News, OpenMailbox, State, incoming};
 use crate::store::Store;
-use crate::types::limits::{BODY_CHUNK_OCTETS, LARGE_MESSAGES_CONCURRENT, MESSAGE_OCTETS_MAX};
+use crate::types::limits::MESSAGE_OCTETS_MAX;
 use crate::types::{AccountId, ModSeq};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What an administrator may set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ struct Inner {
     store: Store,
     settings: Settings,
     incoming_directory: Arc<Path>,
-    large_messages: Arc<Semaphore>,
+    large_messages: LargeMessages,
     open: Arc<Registry>,
 }
 
@@ -50,7 +49,7 @@ impl Mailboxes {
             store,
             settings,
             incoming_directory,
-            large_messages: Arc::new(Semaphore::new(LARGE_MESSAGES_CONCURRENT)),
+            large_messages: LargeMessages::start()?,
         })))
     }
 
@@ -86,12 +85,7 @@ impl Mailboxes {
         &self.0.store
     }
 
-    /// Room in memory for a message that is not small.
-    pub(super) async fn large_message_permit(&self, octets: usize) -> Option<OwnedSemaphorePermit> {
-        if octets <= BODY_CHUNK_OCTETS {
-            return None;
-        }
-        // Never closed; without a permit there would only be more of them at a time.
-        Arc::clone(&self.0.large_messages).acquire_owned().await.ok()
+    pub(super) fn large_messages(&self) -> &LargeMessages {
+        &self.0.large_messages
     }
 }

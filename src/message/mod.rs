@@ -73,5 +73,5 @@ pub use seven_bit::{SevenBitError, has_eight_bit_header, to_seven_bit};
 pub use stored::StoredError;
 pub use structure::{Children, DecodeError, Part, PartKind, Section, Structure};
 pub use subject::{BaseSubject, base_subject};
-pub use transfer::Encoding;
+pub use transfer::{Decoder, Encoding};
 pub use wire::{body_of, bodystructure, envelope};

@@ -1,6 +1,7 @@
 //! Content transfer encodings (RFC 2045 section 6), both ways.
 
 use super::content_type::hex;
+use crate::types::limits::DECODER_KEPT_OCTETS_MAX;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
@@ -51,6 +52,17 @@ impl Encoding {
         }
     }
 
+    /// The same for a body that comes in pieces.
+    pub fn decoder(self) -> Option<Decoder> {
+        let state = match self {
+            Self::SevenBit | Self::EightBit | Self::Binary => Decoding::Identity,
+            Self::Base64 => Decoding::Base64(Base64Group::default()),
+            Self::QuotedPrintable => Decoding::QuotedPrintable(Vec::new()),
+            Self::Unknown => return None,
+        };
+        Some(Decoder(state))
+    }
+
     pub(super) fn code(self) -> u8 {
         match self {
             Self::SevenBit => 0,
@@ -75,34 +87,105 @@ impl Encoding {
     }
 }
 
+/// A body's content piece by piece: what of it can be told yet.
+#[derive(Clone, Debug)]
+pub struct Decoder(Decoding);
+
+#[derive(Clone, Debug)]
+enum Decoding {
+    Identity,
+    Base64(Base64Group),
+    /// With what may mean something else once more has come.
+    QuotedPrintable(Vec<u8>),
+}
+
+impl Decoder {
+    pub fn push(&mut self, mut piece: Vec<u8>) -> Vec<u8> {
+        match &mut self.0 {
+            Decoding::Identity => piece,
+            Decoding::Base64(group) => {
+                let mut out = Vec::with_capacity(piece.len() / 4 * 3 + 3);
+                group.push(&piece, &mut out);
+                out
+            }
+            Decoding::QuotedPrintable(kept) => {
+                if !kept.is_empty() {
+                    kept.append(&mut piece);
+                    piece = std::mem::take(kept);
+                }
+                // Blanks and escapes without an end are no text; they need not come out as they would of the whole.
+                let cut = if piece.len() > DECODER_KEPT_OCTETS_MAX { piece.len() } else { certain(&piece) };
+                *kept = piece.split_off(cut);
+                decode_quoted_printable(&piece, Underscore::IsItself)
+            }
+        }
+    }
+
+    /// The body is over.
+    pub fn finish(self) -> Vec<u8> {
+        match self.0 {
+            Decoding::Identity => Vec::new(),
+            Decoding::Base64(group) => {
+                let mut out = Vec::new();
+                group.finish(&mut out);
+                out
+            }
+            Decoding::QuotedPrintable(kept) => decode_quoted_printable(&kept, Underscore::IsItself),
+        }
+    }
+}
+
+/// How much of quoted-printable text means the same whatever follows: up to the last octet that is neither a blank, which
+/// a line end would take away, nor a CR, nor in the middle of an escape.
+fn certain(text: &[u8]) -> usize {
+    let is_certain =
+        |end: usize| !matches!(text[end - 1], b' ' | b'\t' | b'\r' | b'=') && (end < 2 || text[end - 2] != b'=');
+    (1..=text.len()).rev().find(|&end| is_certain(end)).unwrap_or(0)
+}
+
 /// RFC 2045 section 6.8: octets outside the alphabet are skipped. Padding ends a group, not the text, since some
 /// mailers glue encoded pieces together.
 pub(super) fn decode_base64(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len() / 4 * 3 + 3);
-    let (mut group, mut count) = (0_u32, 0);
-    for &byte in body {
-        let value = BASE64_VALUES[usize::from(byte)];
-        if value < 64 {
-            group = group << 6 | u32::from(value);
-            count += 1;
-            if count == 4 {
-                out.extend_from_slice(&group.to_be_bytes()[1..]);
-                (group, count) = (0, 0);
-            }
-        } else if byte == b'=' && count > 0 {
-            push_partial(&mut out, group, count);
-            (group, count) = (0, 0);
-        }
-    }
-    push_partial(&mut out, group, count);
+    let mut group = Base64Group::default();
+    group.push(body, &mut out);
+    group.finish(&mut out);
     out
 }
 
-fn push_partial(out: &mut Vec<u8>, group: u32, count: u32) {
-    match count {
-        2 => out.push((group >> 4) as u8),
-        3 => out.extend_from_slice(&((group >> 2) as u16).to_be_bytes()),
-        _ => {}
+/// Up to four characters that become three octets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Base64Group {
+    bits: u32,
+    count: u32,
+}
+
+impl Base64Group {
+    fn push(&mut self, body: &[u8], out: &mut Vec<u8>) {
+        let Self { mut bits, mut count } = *self;
+        for &byte in body {
+            let value = BASE64_VALUES[usize::from(byte)];
+            if value < 64 {
+                bits = bits << 6 | u32::from(value);
+                count += 1;
+                if count == 4 {
+                    out.extend_from_slice(&bits.to_be_bytes()[1..]);
+                    (bits, count) = (0, 0);
+                }
+            } else if byte == b'=' && count > 0 {
+                Self { bits, count }.finish(out);
+                (bits, count) = (0, 0);
+            }
+        }
+        *self = Self { bits, count };
+    }
+
+    fn finish(self, out: &mut Vec<u8>) {
+        match self.count {
+            2 => out.push((self.bits >> 4) as u8),
+            3 => out.extend_from_slice(&((self.bits >> 2) as u16).to_be_bytes()),
+            _ => {}
+        }
     }
 }
 
@@ -273,6 +356,22 @@ mod tests {
             encode_quoted_printable(&content, &mut quoted);
             prop_assert_eq!(&decode_quoted_printable(&quoted, Underscore::IsItself), &content);
             prop_assert!(quoted.is_ascii() && longest(&quoted) <= 77 && longest(&base64) <= 77);
+        }
+
+        #[test]
+        fn pieces_are_decoded_as_the_whole(body in "[A=\\r\\n \t4z]{0,60}", cuts in proptest::collection::vec(0_usize..60, 0..8)) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
+            cuts.sort_unstable();
+            for encoding in [Encoding::Base64, Encoding::QuotedPrintable, Encoding::EightBit] {
+                let mut decoder = encoding.decoder().unwrap();
+                let (mut decoded, mut from) = (Vec::new(), 0);
+                for cut in cuts.iter().copied().chain([body.len()]) {
+                    decoded.extend(decoder.push(body.as_bytes()[from..cut].to_vec()));
+                    from = cut;
+                }
+                decoded.extend(decoder.finish());
+                prop_assert_eq!(&decoded, &encoding.decode(body.as_bytes()).unwrap().into_owned(), "{:?}", encoding);
+            }
         }
 
         #[test]

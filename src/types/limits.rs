@@ -292,8 +292,8 @@ pub const DNS_VALIDATION_RECHECK_SECONDS: u64 = 3600;
 pub const THREAD_STEPS_MAX: usize = 1000;
 /// Octets of a message that are analysed at once on the thread that received it; larger ones go to a thread of their own.
 pub const INDEX_INLINE_OCTETS: usize = 32 * 1024;
-/// Messages larger than a chunk that are whole in memory at a time, to be analysed.
-pub const LARGE_MESSAGES_CONCURRENT: usize = 2;
+/// Quoted-printable text without anything but blanks and halves of escapes that is kept until it is known what it means.
+pub const DECODER_KEPT_OCTETS_MAX: usize = 1024 * 1024;
 /// Redirections of one run: those of a full redirection switch, the copy of a responder, and as many again for the scripts
 /// that run beside them. All targets of a saved redirection are always served.
 pub const SIEVE_REDIRECTS_MAX: usize = 2 * REDIRECTION_TARGETS_MAX;

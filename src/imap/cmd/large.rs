@@ -74,7 +74,7 @@ impl Large {
         let Some(want) = want else { return Ok(Shown::Some) };
         match self.message.part(want).await.map_err(Cause::WithinReply)? {
             Part::There(stream) => {
-                let binary = is_binary(&self.message, item, want).await?;
+                let binary = is_binary(&self.message, item, want, stream.has_nul()).await?;
                 if start_content(reply, out, item, stream.octets(), binary, &job.style) {
                     self.stream = Some(stream);
                 }
@@ -91,9 +91,12 @@ impl Large {
 
 /// Whether NUL is among the octets, which has to be said before the first of them: they are read twice, and only for
 /// BINARY.
-async fn is_binary(message: &Message, item: &FetchItem, want: &Want) -> Result<bool, Cause> {
+async fn is_binary(message: &Message, item: &FetchItem, want: &Want, known: Option<bool>) -> Result<bool, Cause> {
     if !matches!(item, FetchItem::Binary { .. }) {
         return Ok(false);
+    }
+    if let Some(has_nul) = known {
+        return Ok(has_nul);
     }
     let Part::There(mut stream) = message.part(want).await.map_err(Cause::WithinReply)? else { return Ok(false) };
     while let Some(octets) = stream.next().await.map_err(Cause::WithinReply)? {

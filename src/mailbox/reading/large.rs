@@ -1,9 +1,9 @@
 //! A message too large to be in memory: its parts as streams of chunks.
 
-use super::part::{Part, PartOf, Want, Window, cut};
+use super::part::{Part, PartOf, Want, Window};
 use super::view::preview_of;
 use crate::mailbox::{Entry, MailboxError, Mailboxes};
-use crate::message::{Structure, body_of};
+use crate::message::{Decoder, Structure, body_of};
 use crate::store::{BodyRecord, Store, StoreError};
 use crate::types::BodyId;
 use crate::types::limits::{BODY_CHUNK_OCTETS, HEADER_OCTETS_READ_MAX};
@@ -24,6 +24,7 @@ pub struct Message {
 #[derive(Debug)]
 pub struct PartStream {
     octets: u64,
+    has_nul: Option<bool>,
     source: Source,
 }
 
@@ -31,6 +32,7 @@ pub struct PartStream {
 enum Source {
     Memory(Option<Vec<u8>>),
     Stored(StoredRange),
+    Decoded(Box<DecodedRange>),
 }
 
 impl Mailboxes {
@@ -70,8 +72,7 @@ impl Message {
         preview_of(&self.record.facts)
     }
 
-    /// A piece of the content. A header is in memory, a decoded part too while it is sent; everything else needs the
-    /// memory of two chunks.
+    /// A piece of the content. A header is in memory; everything else needs the memory of some chunks.
     pub async fn part(&self, want: &Want) -> Result<Part<PartStream>, MailboxError> {
         let whole = 0..u64::from(self.record.octets);
         let range = if want.is_whole() { Some(whole) } else { want.range(&self.structure) };
@@ -90,7 +91,7 @@ impl Message {
                 let window = Window::of(want.window, range.end - range.start);
                 let octets = window.end - window.start;
                 let stored = self.stored(range.start + window.start..range.start + window.end);
-                Ok(Part::There(PartStream { octets, source: Source::Stored(stored) }))
+                Ok(Part::There(PartStream { octets, has_nul: None, source: Source::Stored(stored) }))
             }
         }
     }
@@ -99,15 +100,24 @@ impl Message {
         StoredRange::new(self.mailboxes.store().clone(), self.record.id, range)
     }
 
+    /// How many octets there will be is found out by decoding them twice: they come from the disk's cache, and there is no
+    /// other way without having them all in memory.
     async fn decoded(&self, want: &Want, range: Range<u64>) -> Result<Part<PartStream>, MailboxError> {
         let Some(part) = self.structure.part(&want.path) else { return Ok(Part::Missing) };
-        let octets = usize::try_from(range.end - range.start).map_err(|_| MailboxError::MessageTooLarge)?;
-        let _permit = self.mailboxes.large_message_permit(octets).await;
-        let body = self.stored(range).collect().await?;
-        Ok(match part.decode(&body) {
-            Err(_) => Part::UnknownEncoding,
-            Ok(decoded) => in_memory(Part::There(cut(decoded, want.window))),
-        })
+        let Ok(decoder) = part.decoder() else { return Ok(Part::UnknownEncoding) };
+        let window = want.window.map_or(0..u64::MAX, |window| Window::of(Some(window), u64::MAX));
+        let decoded = |decoder| {
+            let source = self.stored(range.clone());
+            DecodedRange { source, decoder: Some(decoder), at: 0, window: window.clone() }
+        };
+        let (mut octets, mut has_nul) = (0, false);
+        let mut counted = decoded(decoder.clone());
+        while let Some(piece) = counted.next().await? {
+            octets += piece.len() as u64;
+            has_nul |= memchr::memchr(0, &piece).is_some();
+        }
+        let source = Source::Decoded(Box::new(decoded(decoder)));
+        Ok(Part::There(PartStream { octets, has_nul: Some(has_nul), source }))
     }
 }
 
@@ -115,7 +125,7 @@ fn in_memory(part: Part<Cow<'_, [u8]>>) -> Part<PartStream> {
     match part {
         Part::There(octets) => {
             let (len, octets) = (octets.len() as u64, octets.into_owned());
-            Part::There(PartStream { octets: len, source: Source::Memory(Some(octets)) })
+            Part::There(PartStream { octets: len, has_nul: None, source: Source::Memory(Some(octets)) })
         }
         Part::Missing => Part::Missing,
         Part::UnknownEncoding => Part::UnknownEncoding,
@@ -128,11 +138,17 @@ impl PartStream {
         self.octets
     }
 
+    /// Whether NUL is among them, if that is known.
+    pub fn has_nul(&self) -> Option<bool> {
+        self.has_nul
+    }
+
     /// The next ones; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, MailboxError> {
         match &mut self.source {
             Source::Memory(octets) => Ok(octets.take().filter(|octets| !octets.is_empty())),
             Source::Stored(range) => range.next().await,
+            Source::Decoded(range) => range.next().await,
         }
     }
 }
@@ -192,5 +208,37 @@ impl StoredRange {
             all.extend_from_slice(&chunk);
         }
         Ok(all)
+    }
+}
+
+/// What a stored range is without its transfer encoding, or a window of that.
+#[derive(Debug)]
+struct DecodedRange {
+    source: StoredRange,
+    /// `None` once the last piece was had.
+    decoder: Option<Decoder>,
+    /// Octets that were decoded.
+    at: u64,
+    window: Range<u64>,
+}
+
+impl DecodedRange {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, MailboxError> {
+        while self.at < self.window.end {
+            let Some(decoder) = &mut self.decoder else { break };
+            let mut piece = match self.source.next().await? {
+                Some(chunk) => decoder.push(chunk),
+                None => self.decoder.take().map(Decoder::finish).unwrap_or_default(),
+            };
+            let start = self.window.start.saturating_sub(self.at).min(piece.len() as u64) as usize;
+            let end = (self.window.end - self.at).min(piece.len() as u64) as usize;
+            self.at += piece.len() as u64;
+            piece.truncate(end);
+            piece.drain(..start);
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
     }
 }

@@ -121,8 +121,10 @@ fn parts_of_large_messages_are_those_of_small_ones() {
         let raw = format!(
             "Subject: s\r\nX-Long: {}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
              --b\r\n\r\n{filler}\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n\
-             --b\r\nContent-Transfer-Encoding: odd\r\n\r\nx\r\n--b--\r\n",
-            "y".repeat(300_000)
+             --b\r\nContent-Transfer-Encoding: odd\r\n\r\nx\r\n\
+             --b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}\r\n--b--\r\n",
+            "y".repeat(300_000),
+            "=C3=BC=\r\n \t \r\n".repeat(40_000),
         );
         let content = world.mail.prepare(raw.clone().into_bytes()).await.expect("prepared");
         let message = NewMessage { content, flags: Flags::NONE, keywords: Vec::new(), internal_date: None };
@@ -142,7 +144,8 @@ fn parts_of_large_messages_are_those_of_small_ones() {
             (vec![2], PartOf::Mime),
             (vec![2], PartOf::Decoded),
             (vec![3], PartOf::Decoded),
-            (vec![4], PartOf::Whole),
+            (vec![4], PartOf::Decoded),
+            (vec![5], PartOf::Whole),
         ];
         let windows =
             [None, Some((0, 10)), Some((3, 300_000)), Some((262_143, 2)), Some((262_144, 1)), Some((9 << 40, 5))];

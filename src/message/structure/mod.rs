@@ -8,7 +8,7 @@ mod scan;
 #[cfg(test)]
 pub(super) mod tests;
 
-use super::transfer::Encoding;
+use super::transfer::{Decoder, Encoding};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -185,6 +185,15 @@ impl Part {
             PartKind::Leaf => self.encoding.decode(body).ok_or(DecodeError::UnknownEncoding),
             PartKind::Multipart | PartKind::Message => Ok(Cow::Borrowed(body)),
         }
+    }
+
+    /// The same for a body that comes in pieces.
+    pub fn decoder(&self) -> Result<Decoder, DecodeError> {
+        let encoding = match self.kind {
+            PartKind::Leaf => self.encoding,
+            PartKind::Multipart | PartKind::Message => Encoding::Binary,
+        };
+        encoding.decoder().ok_or(DecodeError::UnknownEncoding)
     }
 }
 
