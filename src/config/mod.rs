@@ -30,6 +30,7 @@ impl Config {
         config.data = directory.join(&config.data);
         config.tls.certificate = beside_or_in_data(directory, &config.data, &config.tls.certificate);
         config.tls.key = beside_or_in_data(directory, &config.data, &config.tls.key);
+        config.dns.trust_anchors = config.dns.trust_anchors.map(|file| directory.join(file));
         Ok(config)
     }
 

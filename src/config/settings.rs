@@ -95,6 +95,8 @@ section! {
         cache_entries_max: u64 = limits::DNS_CACHE_ENTRIES_MAX, within(0..=1_000_000);
         /// Check DNSSEC signatures ourselves. DANE needs it.
         validate: bool = true;
+        /// A file of DNSKEY records to trust in the place of the root's, for a network with names of its own. None: the root's.
+        trust_anchors: Option<PathBuf> = None;
     }
 }
 

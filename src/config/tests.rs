@@ -212,8 +212,11 @@ fn every_limit_of_the_configuration_is_a_named_one() {
 fn relative_paths_start_at_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("posthouse.toml");
-    fs::write(&file, "data = \"d\"\n[tls]\ncertificate = \"own.pem\"\nkey = \"/etc/own.key\"\n").unwrap();
+    let text = "data = \"d\"\n[tls]\ncertificate = \"own.pem\"\nkey = \"/etc/own.key\"\n\
+                [dns]\ntrust_anchors = \"anchors\"\n";
+    fs::write(&file, text).unwrap();
     let config = Config::load(&file).unwrap();
+    assert_eq!(config.dns.trust_anchors, Some(directory.path().join("anchors")));
     assert_eq!(config.data, directory.path().join("d"));
     assert_eq!(config.tls.certificate, directory.path().join("d/own.pem"));
     assert_eq!(config.tls.key, Path::new("/etc/own.key"));

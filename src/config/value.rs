@@ -68,14 +68,10 @@ impl Value for Secret<String> {
 
 impl Value for PathBuf {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        let allowed = "a path in quotes, absolute or relative to this file";
-        match String::read(value) {
-            Ok(text) if !text.is_empty() => Ok(text.into()),
-            _ => Err(allowed.to_owned()),
-        }
+        value.as_str().and_then(<Self as Item>::parse).ok_or_else(|| <Self as Item>::ALLOWED.to_owned())
     }
     fn show(&self) -> String {
-        quote(&self.to_string_lossy())
+        quote(&self.print())
     }
 }
 
@@ -128,6 +124,16 @@ impl Item for Domain {
     }
     fn print(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Item for PathBuf {
+    const ALLOWED: &str = "a path in quotes, absolute or relative to this file";
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+    fn print(&self) -> String {
+        self.to_string_lossy().into_owned()
     }
 }
 

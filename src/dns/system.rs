@@ -13,11 +13,13 @@ use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as HickoryDnsError, NetError};
+use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct SystemResolverOptions {
     pub cache_entries_max: u64,
     /// Check DNSSEC, if the servers let us.
     pub validate: bool,
+    /// DNSKEY records to trust in the place of the root's.
+    pub trust_anchors: Option<PathBuf>,
 }
 
 pub struct SystemResolver {
@@ -122,7 +126,18 @@ fn build(options: &SystemResolverOptions, validate: Validate) -> Result<TokioRes
     // Some firewalls drop large UDP answers without a word; TCP gets through.
     settings.try_tcp_on_error = true;
     let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(settings);
-    builder.build().map_err(broken)
+    match options.trust_anchors.as_deref().filter(|_| validate == Validate::Yes) {
+        None => builder.build().map_err(broken),
+        Some(path) => {
+            let unusable = |why: &dyn std::fmt::Display| DnsError::Temporary(format!("{}: {why}", path.display()));
+            let anchors = TrustAnchors::from_file(path).map_err(|error| unusable(&error))?;
+            // Nothing could be proved with none, and that it is so would only show as mail that is less safe.
+            if anchors.is_empty() {
+                return Err(unusable(&"there is no DNSKEY record in it"));
+            }
+            builder.with_trust_anchor(Arc::new(anchors)).build().map_err(broken)
+        }
+    }
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {

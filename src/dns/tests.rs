@@ -38,6 +38,7 @@ fn options(server: &FakeServer) -> SystemResolverOptions {
         attempts: 1,
         cache_entries_max: 100,
         validate: false,
+        trust_anchors: None,
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) fn resolver(server: std::net::SocketAddr) -> SystemResolver {
         attempts: 1,
         cache_entries_max: 100,
         validate: false,
+        trust_anchors: None,
     })
     .unwrap()
 }

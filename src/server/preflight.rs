@@ -26,6 +26,9 @@ pub fn preflight(config: &Config) -> Vec<String> {
     {
         findings.push(format!("tls: {error}"));
     }
+    if let Err(error) = resolver(config) {
+        findings.push(format!("dns: {error}"));
+    }
     findings
 }
 

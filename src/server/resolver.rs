@@ -22,6 +22,7 @@ pub(super) fn resolver(config: &Config) -> Result<SystemResolver, DnsError> {
         attempts: config.dns.attempts,
         cache_entries_max: config.dns.cache_entries_max,
         validate: config.dns.validate,
+        trust_anchors: config.dns.trust_anchors.clone(),
     };
     SystemResolver::new(&options).or_else(|error| {
         if !options.servers.is_empty() {

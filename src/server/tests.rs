@@ -74,10 +74,14 @@ fn what_would_keep_it_from_starting_is_known_before() {
     assert_eq!(preflight(&config), Vec::<String>::new());
     config.user = "no-such-account-here".to_owned();
     std::fs::write(&config.tls.key, "nonsense").unwrap();
+    let anchors = directory.path().join("anchors");
+    std::fs::write(&anchors, "; none yet\n").unwrap();
+    config.dns.trust_anchors = Some(anchors);
     let findings = preflight(&config);
-    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert_eq!(findings.len(), 3, "{findings:?}");
     assert!(findings[0].starts_with("user: this machine has no account"), "{findings:?}");
     assert!(findings[1].starts_with("tls: "), "{findings:?}");
+    assert!(findings[2].ends_with("anchors: there is no DNSKEY record in it"), "{findings:?}");
 }
 
 #[test]

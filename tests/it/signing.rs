@@ -79,6 +79,7 @@ impl World {
             attempts: 1,
             cache_entries_max: 100,
             validate: false,
+            trust_anchors: None,
         });
         let verifier =
             Verifier::new(Arc::new(resolver.unwrap()), "mx.far.example".parse().unwrap(), Patience::default());

@@ -39,6 +39,7 @@ async fn verdicts(zone: &str, message: &[u8]) -> Vec<String> {
         attempts: 1,
         cache_entries_max: 10,
         validate: false,
+        trust_anchors: None,
     };
     let resolver = Arc::new(SystemResolver::new(&options).expect("a resolver"));
     let verifier = Verifier::new(resolver, "mx.far.example".parse().expect("a domain"), Patience::default());

@@ -6,6 +6,7 @@ mod holds;
 mod hostile;
 mod kills;
 mod many;
+mod names;
 mod odd;
 mod postfix;
 mod queue;

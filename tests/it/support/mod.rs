@@ -3,6 +3,7 @@
 pub mod dialog;
 pub mod dice;
 pub mod house;
+pub mod knot;
 pub mod listening;
 pub mod node;
 pub mod peer;
