@@ -4,7 +4,8 @@ use super::{Messages, Source, Target, missing, to_crlf, to_lf};
 use crate::admin::CarriedMessage;
 use crate::cli::failure::Failure;
 use crate::types::{MailboxName, WholeFile, utf7};
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,11 @@ const FLAGS: [(char, &str); 6] = [
 ];
 /// Which letter stands for which keyword in this folder: a line each, `0 name`.
 const KEYWORDS_FILE: &str = "dovecot-keywords";
-const KEYWORDS_MAX: usize = 26;
+/// Those of a folder that there are letters for.
+const KEYWORDS_MAX: u8 = 26;
+/// Keywords that no letter is left for: a line for each message that has some, with the part of its file's name that never
+/// changes before them. Other programs leave such a file alone.
+const MORE_KEYWORDS_FILE: &str = "posthouse-keywords";
 /// A dot within a level's name, where dots part levels.
 const DOT: &str = "&AC4-";
 
@@ -56,7 +61,7 @@ fn folder_name(dotted: &str) -> Option<MailboxName> {
 }
 
 fn source(name: MailboxName, path: &Path) -> Source {
-    let keywords = fs::read_to_string(path.join(KEYWORDS_FILE)).map(|text| keywords(&text)).unwrap_or_default();
+    let names = Names::of(path);
     let mut files = Vec::new();
     for below in ["cur", "new"] {
         let entries = fs::read_dir(path.join(below)).into_iter().flatten().flatten();
@@ -68,33 +73,77 @@ fn source(name: MailboxName, path: &Path) -> Source {
     files.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
     let octets = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum();
     let messages: Messages = Box::new(
-        files
-            .into_iter()
-            .map(move |file| read(&file, &keywords).map_err(|error| format!("{}: {error}", file.display()))),
+        files.into_iter().map(move |file| read(&file, &names).map_err(|error| format!("{}: {error}", file.display()))),
     );
     Source { name, octets, messages }
 }
 
-fn keywords(text: &str) -> HashMap<char, String> {
-    let line = |line: &str| {
-        let (number, name) = line.split_once(' ')?;
-        let letter = char::from(b'a' + number.parse::<u8>().ok().filter(|number| usize::from(*number) < KEYWORDS_MAX)?);
-        Some((letter, name.trim().to_owned()))
-    };
-    text.lines().filter_map(line).collect()
+/// What keywords a folder's messages have.
+#[derive(Default)]
+struct Names {
+    letters: BTreeMap<char, String>,
+    /// By the part of a file's name that never changes.
+    more: HashMap<String, Vec<String>>,
 }
 
-fn read(file: &Path, keywords: &HashMap<char, String>) -> io::Result<CarriedMessage> {
-    let octets = to_crlf(&fs::read(file)?);
+impl Names {
+    fn of(folder: &Path) -> Self {
+        let lines = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let letter = |line: &str| {
+            let (number, name) = line.split_once(' ')?;
+            let number = number.parse::<u8>().ok().filter(|number| *number < KEYWORDS_MAX)?;
+            Some((char::from(b'a' + number), name.trim().to_owned()))
+        };
+        let more = |line: &str| {
+            let (base, names) = line.split_once(' ')?;
+            Some((base.to_owned(), names.split_whitespace().map(str::to_owned).collect()))
+        };
+        Self {
+            letters: lines(KEYWORDS_FILE).lines().filter_map(letter).collect(),
+            more: lines(MORE_KEYWORDS_FILE).lines().filter_map(more).collect(),
+        }
+    }
+
+    /// None: there are no letters left.
+    fn letter_of(&mut self, keyword: &str) -> Option<char> {
+        if let Some((letter, _)) = self.letters.iter().find(|(_, name)| *name == keyword) {
+            return Some(*letter);
+        }
+        let free =
+            (0..KEYWORDS_MAX).map(|number| char::from(b'a' + number)).find(|one| !self.letters.contains_key(one))?;
+        self.letters.insert(free, keyword.to_owned());
+        Some(free)
+    }
+
+    /// What goes into the two files.
+    fn lines(&self) -> [(&'static str, String); 2] {
+        let letter = |(letter, name): (&char, &String)| format!("{} {name}\n", u32::from(*letter) - u32::from('a'));
+        let more: BTreeMap<_, _> = self.more.iter().collect();
+        let more = more.into_iter().map(|(base, names)| format!("{base} {}\n", names.join(" ")));
+        [(KEYWORDS_FILE, self.letters.iter().map(letter).collect()), (MORE_KEYWORDS_FILE, more.collect())]
+    }
+}
+
+fn read(file: &Path, names: &Names) -> io::Result<CarriedMessage> {
+    let octets = fs::read(file)?;
     let arrived = fs::metadata(file)?.modified()?.duration_since(UNIX_EPOCH).ok();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let letters = name.rsplit_once("2,").map_or("", |(_, letters)| letters);
+    let (base, letters) = name.split_once(":2,").unwrap_or((&name, ""));
+    let octets = if is_exact(base, octets.len()) { octets } else { to_crlf(&octets) };
     let flag = |letter: char| {
         let known = FLAGS.iter().find(|(known, _)| *known == letter).map(|(_, name)| (*name).to_owned());
-        known.or_else(|| keywords.get(&letter).cloned())
+        known.or_else(|| names.letters.get(&letter).cloned())
     };
+    let more = names.more.get(base).into_iter().flatten().cloned();
     let seconds = arrived.and_then(|arrived| i64::try_from(arrived.as_secs()).ok());
-    Ok(CarriedMessage { octets, flags: letters.chars().filter_map(flag).collect(), seconds })
+    Ok(CarriedMessage { octets, flags: letters.chars().filter_map(flag).chain(more).collect(), seconds })
+}
+
+/// Whether the file holds a message as it is, however its lines end. Names in Maildirs may tell a file's size behind `S=` and
+/// the message's, with CR LF at its lines' ends, behind `W=`: where the two are one, nothing is to be made of line ends.
+fn is_exact(base: &str, octets: usize) -> bool {
+    let number = |key: &str| base.split(',').find_map(|part| part.strip_prefix(key)?.parse::<usize>().ok());
+    number("S=") == Some(octets) && number("W=") == Some(octets)
 }
 
 /// A folder being written.
@@ -102,7 +151,7 @@ struct Folder {
     path: PathBuf,
     /// What an earlier export wrote: the part of the name that never changes, and the whole name.
     written: HashMap<String, String>,
-    keywords: Vec<String>,
+    keywords: Names,
 }
 
 pub(super) fn target(path: &Path, name: &MailboxName) -> Result<Box<dyn Target>, Failure> {
@@ -114,10 +163,9 @@ pub(super) fn target(path: &Path, name: &MailboxName) -> Result<Box<dyn Target>,
         path.join(format!(".{}", levels.join(".")))
     };
     let written = written(&path).map_err(|error| Failure::file(&path, &error))?;
-    let known = fs::read_to_string(path.join(KEYWORDS_FILE)).map(|text| keywords(&text)).unwrap_or_default();
-    let mut keywords: Vec<(char, String)> = known.into_iter().collect();
-    keywords.sort_unstable();
-    Ok(Box::new(Folder { path, written, keywords: keywords.into_iter().map(|(_, name)| name).collect() }))
+    // Every message of the folder comes by again, and brings those keywords that have no letter.
+    let keywords = Names { more: HashMap::new(), ..Names::of(&path) };
+    Ok(Box::new(Folder { path, written, keywords }))
 }
 
 /// Makes the folder if it is not there. What was written into it before.
@@ -134,28 +182,23 @@ fn written(folder: &Path) -> io::Result<HashMap<String, String>> {
 }
 
 impl Folder {
-    /// In the order of the alphabet, as Maildir wants it. Keywords beyond what there are letters for are left out.
-    fn letters(&mut self, flags: &[String]) -> String {
+    /// In the order of the alphabet, as Maildir wants it.
+    fn letters(&mut self, base: &str, flags: &[String]) -> String {
         let mut letters: Vec<char> = Vec::new();
         for flag in flags {
-            if let Some((letter, _)) = FLAGS.iter().find(|(_, name)| name.eq_ignore_ascii_case(flag)) {
-                letters.push(*letter);
-                continue;
+            let known = FLAGS.iter().find(|(_, name)| name.eq_ignore_ascii_case(flag)).map(|(letter, _)| *letter);
+            match known.or_else(|| self.keywords.letter_of(flag)) {
+                Some(letter) => letters.push(letter),
+                None => self.keywords.more.entry(base.to_owned()).or_default().push(flag.clone()),
             }
-            let place = self.keywords.iter().position(|known| known == flag).or_else(|| {
-                let room = self.keywords.len() < KEYWORDS_MAX;
-                room.then(|| self.keywords.push(flag.clone()));
-                room.then(|| self.keywords.len() - 1)
-            });
-            letters.extend(place.and_then(|place| u8::try_from(place).ok()).map(|place| char::from(b'a' + place)));
         }
         letters.sort_unstable();
         letters.into_iter().collect()
     }
 
     /// Returns whether the message was new there.
-    fn write(&mut self, base: &str, message: &CarriedMessage) -> io::Result<bool> {
-        let name = format!("{base}:2,{}", self.letters(&message.flags));
+    fn write(&mut self, base: &str, text: &[u8], message: &CarriedMessage) -> io::Result<bool> {
+        let name = format!("{base}:2,{}", self.letters(base, &message.flags));
         let place = self.path.join("cur").join(&name);
         if let Some(before) = self.written.get(base) {
             if *before != name {
@@ -166,7 +209,7 @@ impl Folder {
         // Readers look into cur: it must be whole when it appears there.
         let temporary = self.path.join("tmp").join(base);
         let mut file = create_anew(&temporary)?;
-        file.write_all(&to_lf(&message.octets))?;
+        file.write_all(text)?;
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(arrived(message).unsigned_abs()))?;
         drop(file);
         fs::rename(&temporary, &place)?;
@@ -193,19 +236,26 @@ fn arrived(message: &CarriedMessage) -> i64 {
 
 impl Target for Folder {
     fn put(&mut self, uidvalidity: u32, uid: u32, message: &CarriedMessage) -> Result<bool, Failure> {
-        let base = format!("{}.V{uidvalidity}U{uid}.posthouse", arrived(message));
-        self.write(&base, message).map_err(|error| Failure::file(&self.path, &error))
+        let mut base = format!("{}.V{uidvalidity}U{uid}.posthouse", arrived(message));
+        let mut text = Cow::Owned(to_lf(&message.octets));
+        if to_crlf(&text) != message.octets {
+            text = Cow::Borrowed(&message.octets);
+            base += &format!(",S={0},W={0}", text.len());
+        }
+        self.write(&base, &text, message).map_err(|error| Failure::file(&self.path, &error))
     }
 
     fn finish(self: Box<Self>) -> Result<(), Failure> {
-        if self.keywords.is_empty() {
-            return Ok(());
+        for (name, lines) in self.keywords.lines() {
+            let place = self.path.join(name);
+            if lines.is_empty() && !place.exists() {
+                continue;
+            }
+            let mut file = WholeFile::create(&place, 0o644)?;
+            file.write_all(lines.as_bytes()).map_err(|error| Failure::file(&place, &error))?;
+            file.finish()?;
         }
-        let lines: String = self.keywords.iter().enumerate().map(|(place, name)| format!("{place} {name}\n")).collect();
-        let place = self.path.join(KEYWORDS_FILE);
-        let mut file = WholeFile::create(&place, 0o644)?;
-        file.write_all(lines.as_bytes()).map_err(|error| Failure::file(&place, &error))?;
-        Ok(file.finish()?)
+        Ok(())
     }
 }
 
@@ -256,5 +306,52 @@ mod tests {
         assert!(!write(&other));
         assert_eq!(read(), [other]);
         assert!(sources(&directory.path().join("nowhere"), &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn whatever_it_is_it_comes_back() {
+        let odd: [&[u8]; 9] = [
+            b"",
+            b"\n",
+            b"Subject: x\r\n\r\nno end",
+            b"Subject: x\n\nbare\n",
+            b"Subject: x\r\n\r\nmixed\nends\r\n",
+            b"Subject: x\r\n\r\nend in CR\r",
+            b"Subject: x\r\n\r\ntwice\r\r\n",
+            b"Subject: \xff\xfe\r\n\r\n\0\r\n",
+            b"Subject: x\r\n\r\nplain\r\n",
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        // Some other program gave letters already, not all in a row.
+        fs::write(directory.path().join(KEYWORDS_FILE), "0 first\n5 sixth\n").unwrap();
+        // One keyword each at first, then forty; the last one has all.
+        let keyword = |number: usize| format!("$label{number:02}");
+        let messages = |keywords: usize| -> Vec<CarriedMessage> {
+            let message = |(number, octets): (usize, &&[u8])| CarriedMessage {
+                octets: octets.to_vec(),
+                flags: match number {
+                    8 => (0..keywords).map(keyword).collect(),
+                    _ => vec!["\\Seen".to_owned(), keyword(number * 5), "sixth".to_owned()],
+                },
+                seconds: Some(1_700_000_000 + i64::try_from(number).unwrap()),
+            };
+            odd.iter().enumerate().map(message).collect()
+        };
+        for keywords in [1, 45, 3] {
+            let expected = messages(keywords);
+            let mut target = target(directory.path(), &MailboxName::inbox()).unwrap();
+            for (uid, message) in (1..).zip(&expected) {
+                target.put(7, uid, message).unwrap();
+            }
+            target.finish().unwrap();
+            let mut sources = sources(directory.path(), &mut Vec::new()).unwrap_or_else(|_| panic!("no Maildir"));
+            let read: Vec<CarriedMessage> = sources.remove(0).messages.collect::<Result<_, _>>().unwrap();
+            assert_eq!(read.len(), expected.len());
+            for (mut read, mut expected) in read.into_iter().zip(expected) {
+                read.flags.sort();
+                expected.flags.sort();
+                assert_eq!(read, expected);
+            }
+        }
     }
 }

@@ -18,6 +18,10 @@ const BELOW: &str = ".sbd";
 const DEPTH_MAX: usize = 20;
 /// What stands in a header for flags, and is none of the message's own.
 const FLAG_FIELDS: [&str; 3] = ["status", "x-status", "x-keywords"];
+/// The last of our own fields above a message that would not come back as it was from the usual form: with fields of its own
+/// that look like ours, with line ends of several kinds, without a last one. It tells how many octets the message has, which
+/// stand below it as they are.
+const EXACT_FIELD: &str = "X-Posthouse-Exact";
 
 pub(super) fn sources(path: &Path, skipped: &mut Vec<String>) -> Result<Vec<Source>, Failure> {
     let kind = fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
@@ -166,7 +170,7 @@ impl Iterator for Reader {
 
 fn carried(separator: &[u8], message: &[u8]) -> CarriedMessage {
     let mut octets = Vec::with_capacity(message.len());
-    let (mut flags, mut in_header, mut dropping) = (Vec::new(), true, false);
+    let (mut flags, mut in_header, mut dropping, mut exact) = (Vec::new(), true, false, None);
     for line in message.split_inclusive(|octet| *octet == b'\n') {
         if in_header {
             in_header = !matches!(line, b"\n" | b"\r\n");
@@ -175,13 +179,30 @@ fn carried(separator: &[u8], message: &[u8]) -> CarriedMessage {
             if dropping {
                 continue;
             }
+            exact = exact_field(line);
+            if exact.is_some() {
+                in_header = false;
+                octets.clear();
+                continue;
+            }
         }
         let quoted = line.iter().take_while(|octet| **octet == b'>').count();
         let skip = usize::from(quoted > 0 && line[quoted..].starts_with(SEPARATOR));
         octets.extend_from_slice(&line[skip..]);
     }
-    let seconds = arrival(&String::from_utf8_lossy(separator));
-    CarriedMessage { octets: to_crlf(&octets), flags, seconds }
+    let octets = match exact {
+        Some(count) => {
+            octets.truncate(count);
+            octets
+        }
+        None => to_crlf(&octets),
+    };
+    CarriedMessage { octets, flags, seconds: arrival(&String::from_utf8_lossy(separator)) }
+}
+
+fn exact_field(line: &[u8]) -> Option<usize> {
+    let line = std::str::from_utf8(line).ok()?;
+    line.strip_prefix(EXACT_FIELD)?.strip_prefix(':')?.trim().parse().ok()
 }
 
 /// Takes the flags out of a field that has them. Returns whether it is such a field.
@@ -267,15 +288,29 @@ fn write(output: &mut impl Write, message: &CarriedMessage) -> io::Result<()> {
     let at = jiff::Timestamp::from_second(message.seconds.unwrap_or(0)).unwrap_or_default();
     let date = at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a %b %e %H:%M:%S %Y").to_string();
     writeln!(output, "From {} {date}", sender.unwrap_or("MAILER-DAEMON"))?;
-    output.write_all(flag_fields(&message.flags).as_bytes())?;
+    let fields = flag_fields(&message.flags);
+    let mut plain = fields.clone().into_bytes();
+    quote(&text, &mut plain);
+    let read = carried(b"", &plain);
+    if plain.ends_with(b"\n") && read.octets == message.octets && read.flags.len() == message.flags.len() {
+        output.write_all(&plain)?;
+        return output.write_all(b"\n");
+    }
+    let mut exact = format!("{fields}{EXACT_FIELD}: {}\n", message.octets.len()).into_bytes();
+    quote(&message.octets, &mut exact);
+    output.write_all(&exact)?;
+    // The reader takes one of them for the blank line behind a message, and leaves the other for the count.
+    output.write_all(if exact.ends_with(b"\n") { b"\n" } else { b"\n\n" })
+}
+
+fn quote(text: &[u8], into: &mut Vec<u8>) {
     for line in text.split_inclusive(|octet| *octet == b'\n') {
         let quoted = line.iter().take_while(|octet| **octet == b'>').count();
         if line[quoted..].starts_with(SEPARATOR) {
-            output.write_all(b">")?;
+            into.push(b'>');
         }
-        output.write_all(line)?;
+        into.extend_from_slice(line);
     }
-    output.write_all(if text.ends_with(b"\n") { b"\n" } else { b"\n\n" })
 }
 
 fn flag_fields(flags: &[String]) -> String {
@@ -325,6 +360,66 @@ mod tests {
         let sources =
             sources(directory.path(), &mut Vec::new()).unwrap_or_else(|_| panic!("a directory of mbox files"));
         assert_eq!(sources.iter().map(|source| source.name.clone()).collect::<Vec<_>>(), [name]);
+    }
+
+    #[test]
+    fn whatever_it_is_it_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let odd: [&[u8]; 14] = [
+            b"",
+            b"\n",
+            b"\r\n",
+            b"no end",
+            b"Subject: x\r\n\r\nno end",
+            b"Subject: x\n\nbare\nFrom me\n",
+            b"Subject: x\r\n\r\nmixed\nends\r\nFrom me\r\n\r\n\r\n",
+            b"Subject: x\r\n\r\nend in CR\r",
+            b"Subject: x\r\n\r\ntwice\r\r\n\r\r\n\r",
+            b"Status: shipped\r\nX-Keywords: mine\r\n\r\nbody\r\n",
+            b"X-Posthouse-Exact: 3\r\n\r\nbody\r\n",
+            b"From here\r\n\r\n>From there\n\nFrom",
+            b"Subject: \xff\xfe\r\n\r\n\0\r\n",
+            b"Subject: x\r\n\r\nplain\r\n",
+        ];
+        let messages = odd.map(|octets| CarriedMessage {
+            octets: octets.to_vec(),
+            flags: vec!["\\Seen".to_owned(), "$Label".to_owned()],
+            seconds: Some(1_700_000_000),
+        });
+        let mut written = target(directory.path(), &MailboxName::inbox()).unwrap();
+        for message in &messages {
+            written.put(1, 1, message).unwrap();
+        }
+        written.finish().unwrap();
+        let file = directory.path().join("INBOX");
+        assert_eq!(read(&file), messages);
+        // The usual form for what is usual.
+        assert!(String::from_utf8_lossy(&fs::read(&file).unwrap()).ends_with("$Label\nSubject: x\n\nplain\n\n"));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+        #[test]
+        fn any_octets_come_back(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "\n", "\r", "\r\n", "From ", ">", "Status: O", "X-Posthouse-Exact: 4", " ", "a",
+        ]), 0..12)) {
+            let message =
+                CarriedMessage { octets: parts.concat().into_bytes(), flags: Vec::new(), seconds: Some(1_700_000_000) };
+            let mut file = Vec::new();
+            write(&mut file, &message).unwrap();
+            write(&mut file, &message).unwrap();
+            let input = BufReader::new(tempfile_with(&file));
+            let reader = Reader { path: PathBuf::new(), input, separator: None, ended: false };
+            let read: Vec<CarriedMessage> = reader.map(Result::unwrap).collect();
+            proptest::prop_assert_eq!(read, [message.clone(), message]);
+        }
+    }
+
+    fn tempfile_with(octets: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(octets).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        file
     }
 
     #[test]

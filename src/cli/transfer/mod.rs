@@ -48,7 +48,7 @@ pub(super) struct ImportArguments {
 ///
 /// All folders, with flags, keywords and times of arrival, in forms that other programs read: a Maildir with its folders
 /// below it as `.Work.Projects`, or a directory with an mbox file for each folder (those below another one in `Work.sbd`).
-/// The mail stays where it is.
+/// The mail stays where it is. An import takes every message back as it was, octet for octet.
 ///
 /// Into a Maildir that an earlier export made, only what is new is written, and flags are brought up to date. Mbox files
 /// are written anew, each complete before it takes the place of the old one. What is no plain file, such as a symbolic
