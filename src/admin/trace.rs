@@ -253,5 +253,10 @@ fn attempt(event: &str, detail: &Value, hostname: &Domain) -> Vec<String> {
 fn bounce(detail: &Value) -> Vec<String> {
     let mut lines = vec![format!("came back, and was passed on to {}", word(detail, "author"))];
     lines.extend(list(detail, "said").map(|said| format!("  {said}")));
+    for (field, label) in [("about", "it is about"), ("report", "the report is")] {
+        if !word(detail, field).is_empty() {
+            lines.push(format!("  {label} {}", word(detail, field)));
+        }
+    }
     lines
 }

@@ -5,9 +5,13 @@ use super::report::indexed;
 use super::srs::{Srs, SrsError};
 use super::{Queue, Shared};
 use crate::message::{HeaderFields, Parsed, message_id};
-use crate::store::{LedgerEntry, NewSend, SendDetails, SendKind, Settlement, StoreError, TargetNews, TargetNote};
+use crate::store::{LedgerEntry, LedgerFilter, LedgerRecord, NewSend, SendDetails, SendKind, Settlement, StoreError, TargetNews, TargetNote};
+use crate::types::limits::RETURN_EVENTS_MAX;
 use crate::types::{Address, Notify};
 use std::fmt;
+
+/// The ledger's word for it.
+const BOUNCED: &str = "bounced";
 
 /// Why a bounce goes no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,26 +70,81 @@ impl Queue {
         message: Vec<u8>,
         session: &str,
     ) -> Result<(), ReturnError> {
-        let shared = &self.0;
-        let author = shared.srs.reverse(return_path.local()).await?;
-        let complaints = complaints(&message);
-        let targets = targets(shared, return_path, &complaints).await?;
-        let id = HeaderFields::first(&message, "Message-ID")
-            .and_then(|field| message_id(field.value()).map(std::borrow::Cow::into_owned))
-            .unwrap_or_default();
-        let settlement = Settlement {
-            ends: Vec::new(),
-            ledger: vec![entry(return_path, &author, &complaints, &targets, &id, session)],
-            reports: vec![(off_thread(message).await?, send(shared, author, id, session))],
-            targets,
-        };
-        for target in shared.store.settle_sends(settlement).await? {
-            if target.refusals >= shared.settings.refusals_before_pause {
-                shared.house.target_refuses(&target).await;
-            }
-        }
-        Ok(())
+        return_to_author(&self.0, return_path, message, session).await
     }
+}
+
+pub(super) async fn return_to_author(
+    shared: &Shared,
+    return_path: &Address,
+    message: Vec<u8>,
+    session: &str,
+) -> Result<(), ReturnError> {
+    let author = shared.srs.reverse(return_path.local()).await?;
+    let id = identifier(&message).unwrap_or_default();
+    if is_known(shared, return_path, &id).await? {
+        tracing::info!(%return_path, id, "a bounce that has been passed on came once more");
+        return Ok(());
+    }
+    let bounce = Bounce::read(&message);
+    let original = original(shared, return_path, &bounce).await?;
+    let targets = targets(shared, return_path, &bounce.complaints, original.as_ref()).await?;
+    let settlement = Settlement {
+        ends: Vec::new(),
+        ledger: entries(&Returned { return_path, author: &author, id: &id, session }, &bounce, &targets, original),
+        reports: vec![(off_thread(message).await?, send(shared, author, id, session))],
+        targets,
+    };
+    for target in shared.store.settle_sends(settlement).await? {
+        if target.refusals >= shared.settings.refusals_before_pause {
+            shared.house.target_refuses(&target).await;
+        }
+    }
+    Ok(())
+}
+
+/// The value of the first Message-ID field.
+fn identifier(header: &[u8]) -> Option<String> {
+    let field = HeaderFields::first(header, "Message-ID")?;
+    message_id(field.value()).map(std::borrow::Cow::into_owned)
+}
+
+/// A server that did not hear our answer sends its bounce again; the author has it.
+async fn is_known(shared: &Shared, return_path: &Address, id: &str) -> Result<bool, StoreError> {
+    if id.is_empty() {
+        return Ok(false);
+    }
+    let events = shared.store.ledger(LedgerFilter::MessageId(id.to_owned()), RETURN_EVENTS_MAX).await?;
+    Ok(events.iter().any(|record| record.entry.event == BOUNCED && names_path(record, "return_path", return_path)))
+}
+
+/// What the ledger has of the message that came back. The path leads to all mail of one author that went through a domain in
+/// one day: its identifier is in the bounce, or it is the only one there; else nothing is known, and nothing guessed.
+async fn original(
+    shared: &Shared,
+    return_path: &Address,
+    bounce: &Bounce,
+) -> Result<Option<LedgerRecord>, StoreError> {
+    let is_it = |record: &LedgerRecord| record.entry.event == "sent" && names_path(record, "from", return_path);
+    if let Some(id) = &bounce.about {
+        let events = shared.store.ledger(LedgerFilter::MessageId(id.clone()), RETURN_EVENTS_MAX).await?;
+        if let Some(found) = events.into_iter().rfind(is_it) {
+            return Ok(Some(found));
+        }
+    }
+    let mut all = Vec::new();
+    for complaint in &bounce.complaints {
+        let target = LedgerFilter::Address(complaint.recipient.canonical().to_string());
+        all.extend(shared.store.ledger(target, RETURN_EVENTS_MAX).await?.into_iter().filter(is_it));
+    }
+    let message = |record: &LedgerRecord| (record.entry.message_id.clone(), record.entry.session.clone());
+    let is_one = all.windows(2).all(|pair| message(&pair[0]) == message(&pair[1]));
+    Ok(all.pop().filter(|_| is_one))
+}
+
+fn names_path(record: &LedgerRecord, field: &str, path: &Address) -> bool {
+    let detail: serde_json::Value = serde_json::from_str(&record.entry.detail).unwrap_or_default();
+    detail[field].as_str().is_some_and(|named| named.eq_ignore_ascii_case(&path.to_string()))
 }
 
 async fn off_thread(message: Vec<u8>) -> Result<crate::store::NewBody, StoreError> {
@@ -93,11 +152,13 @@ async fn off_thread(message: Vec<u8>) -> Result<crate::store::NewBody, StoreErro
     indexing.unwrap_or_else(|_| Err(StoreError::Io("the analysis of a bounce panicked".to_owned())))
 }
 
-/// The redirections of the return path's domain that led to those complained about.
+/// The redirections of the return path's domain that led to those complained about. Where somebody further on is named, to
+/// whom a target passes its mail on, it is that target that refuses.
 async fn targets(
     shared: &Shared,
     return_path: &Address,
     complaints: &[Complaint],
+    original: Option<&LedgerRecord>,
 ) -> Result<Vec<TargetNote>, StoreError> {
     let mut targets = Vec::new();
     for complaint in complaints {
@@ -106,17 +167,33 @@ async fn targets(
             targets.push(TargetNote { address, target, news });
         }
     }
+    if let (true, Some(first), Some(record)) = (targets.is_empty(), complaints.first(), original) {
+        let detail: serde_json::Value = serde_json::from_str(&record.entry.detail).unwrap_or_default();
+        let Some(target) = detail["to"].as_str().and_then(|to| Address::parse(to).ok()) else { return Ok(targets) };
+        for address in shared.store.redirections_to(return_path.domain(), &target).await? {
+            let news = TargetNews::Refused(format!("{}: {}", first.recipient, first.reply));
+            targets.push(TargetNote { address, target: target.clone(), news });
+        }
+    }
     Ok(targets)
 }
 
-fn entry(
-    return_path: &Address,
-    author: &Address,
-    complaints: &[Complaint],
+/// A bounce as it goes back.
+struct Returned<'r> {
+    return_path: &'r Address,
+    author: &'r Address,
+    id: &'r str,
+    session: &'r str,
+}
+
+/// One in the bounce's own life, and one in that of the message it is about.
+fn entries(
+    returned: &Returned<'_>,
+    bounce: &Bounce,
     targets: &[TargetNote],
-    id: &str,
-    session: &str,
-) -> LedgerEntry {
+    original: Option<LedgerRecord>,
+) -> Vec<LedgerEntry> {
+    let Returned { return_path, author, id, session } = *returned;
     let mut addresses: Vec<String> = [return_path, author]
         .into_iter()
         .chain(targets.iter().flat_map(|note| [&note.address, &note.target]))
@@ -124,17 +201,32 @@ fn entry(
         .collect();
     addresses.sort_unstable();
     addresses.dedup();
-    let said: Vec<String> = complaints.iter().map(|one| format!("{}: {}", one.recipient, one.reply)).collect();
-    let detail = serde_json::json!({ "return_path": return_path, "author": author, "said": said });
-    LedgerEntry {
-        event: "bounced".to_owned(),
+    let said: Vec<String> = bounce.complaints.iter().map(|one| format!("{}: {}", one.recipient, one.reply)).collect();
+    let about = original.as_ref().map(|record| record.entry.message_id.clone());
+    let detail = |key: &str, value: Option<&str>| {
+        let mut detail = serde_json::json!({ "return_path": return_path, "author": author, "said": said });
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            detail[key] = value.into();
+        }
+        detail.to_string()
+    };
+    let own = LedgerEntry {
+        event: BOUNCED.to_owned(),
         session: session.to_owned(),
         message_id: id.to_owned(),
         sender: String::new(),
         addresses,
         send: None,
-        detail: detail.to_string(),
-    }
+        detail: detail("about", about.as_deref()),
+    };
+    // One life, where the bounce has the identifier of what it is about, or neither has any and they share a session.
+    let is_other = |entry: &LedgerEntry| entry.message_id != own.message_id || entry.session != own.session;
+    let of_original = original.map(|record| record.entry).filter(is_other).map(|entry| LedgerEntry {
+        event: BOUNCED.to_owned(),
+        detail: detail("report", Some(id)),
+        ..entry
+    });
+    [Some(own), of_original].into_iter().flatten().collect()
 }
 
 fn send(shared: &Shared, author: Address, id: String, session: &str) -> NewSend {
@@ -160,19 +252,32 @@ fn send(shared: &Shared, author: Address, id: String, session: &str) -> NewSend 
     }
 }
 
+/// What a bounce says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Bounce {
+    complaints: Vec<Complaint>,
+    /// The identifier of what it brings back.
+    about: Option<String>,
+}
+
+impl Bounce {
+    fn read(message: &[u8]) -> Self {
+        let parsed = Parsed::parse(message);
+        let body_of = |kinds: &[&str]| {
+            let part = parsed.structure().parts().iter().find(|part| kinds.contains(&&*part.media_type))?;
+            message.get(part.body_start as usize..part.end as usize)
+        };
+        let status = body_of(&["message/delivery-status", "message/global-delivery-status"]);
+        // RFC 6522 section 3: the message, or its header.
+        let whole = ["message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"];
+        Self { complaints: complaints(status.unwrap_or_default()), about: body_of(&whole).and_then(identifier) }
+    }
+}
+
 /// RFC 3464 section 2.3: recipients a report calls failed. A bounce that is no report names nobody for sure.
-fn complaints(message: &[u8]) -> Vec<Complaint> {
+fn complaints(status: &[u8]) -> Vec<Complaint> {
     const COMPLAINTS_MAX: usize = 100;
-    let parsed = Parsed::parse(message);
-    let parts = parsed.structure().parts();
-    let Some(status) = parts
-        .iter()
-        .find(|part| matches!(&*part.media_type, "message/delivery-status" | "message/global-delivery-status"))
-    else {
-        return Vec::new();
-    };
-    let octets = message.get(status.body_start as usize..status.end as usize).unwrap_or_default();
-    let body = String::from_utf8_lossy(octets).replace("\r\n", "\n");
+    let body = String::from_utf8_lossy(status).replace("\r\n", "\n");
     // The first group is about the message, each further one about a recipient (RFC 3464 section 2.1).
     body.split("\n\n").skip(1).take(COMPLAINTS_MAX).filter_map(complaint).collect()
 }
@@ -210,7 +315,7 @@ mod tests {
                 "From: mailer@far.example\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
                  --b\r\n\r\nSorry.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n{status}\r\n--b--\r\n"
             );
-            let found = complaints(message.as_bytes());
+            let found = Bounce::read(message.as_bytes()).complaints;
             let found: Vec<(String, &str)> =
                 found.iter().map(|one| (one.recipient.to_string(), one.reply.as_str())).collect();
             let expected: Vec<(String, &str)> = expected.iter().map(|(who, why)| ((*who).to_owned(), *why)).collect();
@@ -233,6 +338,6 @@ mod tests {
         );
         check(head, &[]);
         check("", &[]);
-        assert!(complaints(b"Subject: vacation\r\n\r\nI am away.\r\n").is_empty());
+        assert_eq!(Bounce::read(b"Subject: vacation\r\n\r\nI am away.\r\n"), Bounce::default());
     }
 }

@@ -521,6 +521,8 @@ pub const DNS_SHOWN_CHARACTERS_MAX: usize = 600;
 pub const TRACE_MESSAGES_MAX: usize = 1000;
 pub const TRACE_EVENTS_MAX: usize = 20_000;
 pub const TRACE_EVENTS_PER_MESSAGE_MAX: usize = 500;
+/// Events that are looked through for what a bounce is about.
+pub const RETURN_EVENTS_MAX: usize = 200;
 /// Messages one IMAP command works on (RFC 9738): more than any mailbox ought to hold, so that clients that know nothing of
 /// the limit never meet it.
 pub const IMAP_COMMAND_MESSAGES_MAX: u32 = 1_000_000;

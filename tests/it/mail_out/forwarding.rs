@@ -3,7 +3,7 @@
 use super::first::{from_outside, house};
 use crate::support::peer::{Got, Peer, say};
 use crate::support::running::Running;
-use posthouse::admin::{RedirectResume, RedirectShow, RedirectionView};
+use posthouse::admin::{RedirectResume, RedirectShow, RedirectionView, Trace, TraceAbout};
 use posthouse::dns::{FakeResolver, FakeServer};
 use posthouse::store::LedgerFilter;
 
@@ -219,5 +219,79 @@ async fn a_bounce_of_what_was_passed_on_is_not_passed_on() {
     assert!(reply.starts_with("250"), "{reply}");
     peer.got(3).await;
     house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_bounce_is_told_with_what_it_is_about() {
+    let peer = Peer::kind().await;
+    let house = house(&peer).await;
+    house.redirect("jane@example.org", &["jane@far.example"], None).await;
+    house.redirect("team@example.org", &["team@far.example"], None).await;
+    let forward = async |to: &str, id: &str| {
+        let message = MESSAGE.replace("one@author.example", id);
+        from_outside(&house, "paul@author.example", &[to], &message).await;
+        house.idle().await;
+    };
+    for (to, id) in [("jane@example.org", "one"), ("jane@example.org", "two"), ("team@example.org", "three")] {
+        forward(to, &format!("{id}@author.example")).await;
+    }
+    let path = path_of(&peer.got(3).await[0]);
+    let bounce = async |id: &str, text: &str| {
+        let reply = from_outside(&house, "", &[&path], &format!("Message-ID: <{id}@far.example>\n{text}")).await;
+        assert!(reply.starts_with("250"), "{reply}");
+        house.idle().await;
+    };
+    let told = async |id: &str| {
+        let about = TraceAbout::MessageId(id.to_owned());
+        let traced = house.act(Trace { about, last: 10 }).await.messages.remove(0);
+        let last = traced.events.last().unwrap();
+        (traced.events.len(), last.lines.join("\n"))
+    };
+    // Of what was passed on to her under one path it says which it was; by her name alone it would not be known.
+    let header = "--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <one@author.example>\n\n--b--\n";
+    let text = report("jane@far.example", "552 5.2.2 full");
+    bounce("b1", &text.replace("--b--\n", header)).await;
+    let (events, last) = told("one@author.example").await;
+    assert!(events == 3 && last.starts_with("came back, and was passed on to paul@author.example"), "{last}");
+    assert!(last.contains("552 5.2.2 full") && last.contains("the report is b1@far.example"), "{last}");
+    bounce("b2", &text).await;
+    assert_eq!((told("one@author.example").await.0, told("two@author.example").await.0), (3, 2));
+    assert!(!told("b2@far.example").await.1.contains("it is about"));
+    // There is only one that can be meant.
+    bounce("b3", &report("team@far.example", "550 5.1.1 nobody")).await;
+    let (events, last) = told("three@author.example").await;
+    assert!(events == 3 && last.contains("550 5.1.1 nobody"), "{last}");
+    // What the target passes on is the target's.
+    let header = header.replace("one@", "two@");
+    bounce("b4", &report("jane@third.example", "550 5.7.1 no").replace("--b--\n", &header)).await;
+    let target = shown(&house, "jane@example.org").await.targets.remove(0);
+    assert_eq!((target.refusals, target.last_reply.as_deref()), (3, Some("jane@third.example: 550 5.7.1 no")));
+    // The same bounce again, from a server that lost our answer.
+    bounce("b1", &text.replace("--b--\n", &header)).await;
+    assert_eq!(peer.got(7).await.len(), 7);
+    assert_eq!(shown(&house, "jane@example.org").await.targets[0].refusals, 3);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_was_passed_back_and_bounces_here_reaches_its_author() {
+    let peer = Peer::start(&[], |line, _| {
+        if line.starts_with("RCPT TO:<gone@") { say("550 5.1.1 nobody of that name") } else { None }
+    })
+    .await;
+    let house = house(&peer).await;
+    house.redirect("jane@example.org", &["jane@far.example"], None).await;
+    house.redirect("team@example.org", &["gone@far.example"], None).await;
+    from_outside(&house, "paul@author.example", &["jane@example.org"], MESSAGE).await;
+    let path = path_of(&peer.got(1).await[0]);
+    // Her other server passes it on as it is.
+    let reply = from_outside(&house, &path, &["team@example.org"], MESSAGE).await;
+    assert!(reply.starts_with("250"), "{reply}");
+    let bounce = peer.got(2).await.remove(1);
+    assert!(bounce.from.starts_with("<>") && bounce.to[0].starts_with("<paul@author.example>"), "{bounce:?}");
+    assert!(bounce.text().contains("550 5.1.1 nobody of that name") && bounce.text().contains("team@example.org"));
+    house.idle().await;
+    assert_eq!(peer.seen.got.lock().unwrap().len(), 2);
     house.close().await;
 }
