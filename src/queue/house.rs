@@ -3,10 +3,14 @@
 use super::transport::Pending;
 use crate::store::Refusing;
 use crate::types::{Address, Domain, DsnReturn, Recipient};
+use std::net::IpAddr;
 
 pub trait House: Send + Sync {
     /// Whether mail for the domain is delivered here. The error is for the log, and means: ask later.
     fn hosts<'a>(&'a self, domain: &'a Domain) -> Pending<'a, Result<bool, String>>;
+
+    /// Whether mail sent to this address of some machine comes back in here.
+    fn answers_at(&self, address: IpAddr) -> bool;
 
     /// Delivers a message of the queue's, such as a report, to an address here.
     fn deliver(&self, mail: HouseMail) -> Pending<'_, HouseFate>;

@@ -122,7 +122,7 @@ impl Queue {
             srs: Srs::open(store.clone()).await?,
             signer: Signer::new(store.clone()),
             store,
-            router: Router::new(resolver, Arc::clone(&settings), policies),
+            router: Router::new(resolver, Arc::clone(&settings), policies, Arc::clone(&house)),
             settings,
             transport,
             house,

@@ -5,7 +5,10 @@ use super::report::indexed;
 use super::srs::{Srs, SrsError};
 use super::{Queue, Shared};
 use crate::message::{HeaderFields, Parsed, message_id};
-use crate::store::{LedgerEntry, LedgerFilter, LedgerRecord, NewSend, SendDetails, SendKind, Settlement, StoreError, TargetNews, TargetNote};
+use crate::store::{
+    LedgerEntry, LedgerFilter, LedgerRecord, NewSend, SendDetails, SendKind, Settlement, StoreError, TargetNews,
+    TargetNote,
+};
 use crate::types::limits::RETURN_EVENTS_MAX;
 use crate::types::{Address, Notify};
 use std::fmt;
@@ -120,11 +123,7 @@ async fn is_known(shared: &Shared, return_path: &Address, id: &str) -> Result<bo
 
 /// What the ledger has of the message that came back. The path leads to all mail of one author that went through a domain in
 /// one day: its identifier is in the bounce, or it is the only one there; else nothing is known, and nothing guessed.
-async fn original(
-    shared: &Shared,
-    return_path: &Address,
-    bounce: &Bounce,
-) -> Result<Option<LedgerRecord>, StoreError> {
+async fn original(shared: &Shared, return_path: &Address, bounce: &Bounce) -> Result<Option<LedgerRecord>, StoreError> {
     let is_it = |record: &LedgerRecord| record.entry.event == "sent" && names_path(record, "from", return_path);
     if let Some(id) = &bounce.about {
         let events = shared.store.ledger(LedgerFilter::MessageId(id.clone()), RETURN_EVENTS_MAX).await?;

@@ -1,5 +1,6 @@
 //! Which servers a destination's mail goes to, in which order, and how they are made sure of.
 
+use super::house::House;
 use super::policies::{Policies, Policy};
 use super::settings::{QueueSettings, SMARTHOST_PORT, Smarthost};
 use super::transport::{Login, Peer, Protocol, TlsDemand};
@@ -49,11 +50,17 @@ pub(super) struct Router {
     resolver: Arc<dyn Resolver>,
     settings: Arc<QueueSettings>,
     policies: Policies,
+    house: Arc<dyn House>,
 }
 
 impl Router {
-    pub(super) fn new(resolver: Arc<dyn Resolver>, settings: Arc<QueueSettings>, policies: Policies) -> Self {
-        Self { resolver, settings, policies }
+    pub(super) fn new(
+        resolver: Arc<dyn Resolver>,
+        settings: Arc<QueueSettings>,
+        policies: Policies,
+        house: Arc<dyn House>,
+    ) -> Self {
+        Self { resolver, settings, policies, house }
     }
 
     /// `destination`: a domain, or a fixed next hop.
@@ -74,9 +81,11 @@ impl Router {
             return Err(Setback::of_ours(Status(5, 1, 2), "there is no such domain"));
         };
         match domain.literal_ip() {
+            // Nobody here has named it: it is looked at as what DNS says is.
             Some(ip) => {
-                let host = HostPort { host: Host::Ip(ip), port: None };
-                self.fixed(&host, self.settings.port, None, TlsDemand::IfOffered, demand)
+                let tls = TlsRule::AskDns { is_named_securely: false };
+                let stop = Stop { host: Host::Ip(ip), port: self.settings.port, login: None, tls };
+                Ok(Route { stops: vec![stop], unnamed: Vec::new() })
             }
             None => self.by_mx(&domain, demand).await,
         }
@@ -197,15 +206,9 @@ impl Router {
         };
         // A server named for sure whose certificate DNS does not know must prove itself the usual way.
         let tls = if demand == Demand::Proof && !tls.is_proof() { TlsDemand::Verified } else { tls };
-        // Each inner address of this machine is as good as another, and the unspecified one leads there, too.
-        let is_inner = |ip: &IpAddr| ip.to_canonical().is_loopback() || ip.to_canonical().is_unspecified();
-        let own = &self.settings.own_addresses;
-        let is_by_dns = matches!(stop.tls, TlsRule::AskDns { .. });
-        let is_own = |ip: &IpAddr| own.contains(ip) || (is_by_dns && is_inner(ip) && own.iter().any(is_inner));
-        let is_other = |ip: &IpAddr| !is_own(ip);
         let peers: Vec<Peer> = addresses
             .into_iter()
-            .filter(is_other)
+            .filter(|ip| !self.is_own(stop, *ip))
             .take(MX_ADDRESSES_PER_HOST_MAX)
             .map(|ip| Peer {
                 name: name.clone(),
@@ -219,6 +222,20 @@ impl Router {
             return Err(Setback::of_ours(Status(5, 4, 6), "the domain's mail server is this one under another name"));
         }
         Ok(peers)
+    }
+
+    /// Whether it would lead back here. An administrator may well name a server at another port of this machine.
+    fn is_own(&self, stop: &Stop, ip: IpAddr) -> bool {
+        if matches!(stop.tls, TlsRule::Fixed(_)) && stop.port != self.settings.port {
+            return false;
+        }
+        // Each inner address of this machine is as good as another, and the unspecified one leads there, too.
+        let is_inner = |ip: &IpAddr| ip.to_canonical().is_loopback() || ip.to_canonical().is_unspecified();
+        let own = &self.settings.own_addresses;
+        let is_by_dns = matches!(stop.tls, TlsRule::AskDns { .. });
+        own.contains(&ip.to_canonical())
+            || (is_by_dns && is_inner(&ip) && own.iter().any(is_inner))
+            || self.house.answers_at(ip.to_canonical())
     }
 }
 

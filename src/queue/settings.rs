@@ -13,7 +13,7 @@ use std::net::IpAddr;
 pub struct QueueSettings {
     /// As MX records name us, and as reports are signed.
     pub hostname: Domain,
-    /// Addresses of ours that MX records of others may lead to; loopback and the like need not stand here.
+    /// Addresses of ours that MX records of others may lead to, as far as they are known by name: [`super::House`] knows more.
     pub own_addresses: Vec<IpAddr>,
     /// Of other servers.
     pub port: u16,

@@ -16,12 +16,14 @@ use crate::smtp::client::{Client, ClientSettings, Patience};
 use crate::smtp::service::postmaster;
 use crate::store::Refusing;
 use crate::types::{Address, Domain, Envelope, ListenAddress, Notify, Recipient};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where policies of domains are fetched from (RFC 8461 section 3.3).
 const HTTPS_PORT: u16 = 443;
+/// Any would do: nothing is sent there.
+const DISCARD_PORT: u16 = 9;
 /// Between two attempts to begin.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -131,6 +133,17 @@ pub(super) fn demand(tls: OutboundTls) -> Option<TlsDemand> {
     }
 }
 
+/// Whoever sends to an address of his own sends from it. Nothing goes over the wire for that.
+fn is_this_machine(address: IpAddr) -> std::io::Result<bool> {
+    let anywhere = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((anywhere, 0))?;
+    socket.connect((address, DISCARD_PORT))?;
+    Ok(socket.local_addr()?.ip() == address)
+}
+
 /// Stands between the queue and the house.
 struct Doorman(House);
 
@@ -140,6 +153,15 @@ impl queue::House for Doorman {
             let snapshot = self.0.directory.snapshot().await;
             snapshot.map(|snapshot| snapshot.is_hosted(domain)).map_err(|error| error.to_string())
         })
+    }
+
+    fn answers_at(&self, address: IpAddr) -> bool {
+        let config = &self.0.config;
+        let is_everywhere = |listen: &ListenAddress| match listen {
+            ListenAddress::Socket(socket) => socket.ip().is_unspecified() && socket.port() == config.outbound.port,
+            ListenAddress::Unix(_) => false,
+        };
+        config.listen.smtp.iter().any(is_everywhere) && is_this_machine(address).unwrap_or_default()
     }
 
     fn deliver(&self, mail: HouseMail) -> Pending<'_, HouseFate> {
@@ -272,4 +294,15 @@ fn told(refusing: &Refusing, paused: Result<Done, String>, hostname: &Domain) ->
         .replace("{target}", &refusing.target.to_string())
         // Last: what another server says is not to be taken for a place of ours.
         .replace("{reply}", &refusing.reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_knows_itself() {
+        assert!(is_this_machine(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap());
+        assert!(!is_this_machine("192.0.2.77".parse().unwrap()).unwrap_or_default());
+    }
 }

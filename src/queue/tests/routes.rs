@@ -114,6 +114,27 @@ async fn inner_addresses_are_ours_where_we_answer_there() {
 }
 
 #[tokio::test]
+async fn addresses_in_the_place_of_a_domain_are_no_way_around() {
+    let loops = "failed 5.4.6 the domain's mail server is this one under another name";
+    let mut world = World::new();
+    world.settings.own_addresses = vec!["127.0.0.1".parse().expect("an address")];
+    for literal in ["127.0.0.1", "127.9.9.9", "0.0.0.0", "IPv6:::1", "IPv6:::", "IPv6:::ffff:127.0.0.1", "192.0.2.98"] {
+        let send = submission(&format!("x@[{literal}]"));
+        let (opened, outcome) = outcome(&world, "", send).await;
+        assert_eq!((opened.len(), outcome.as_str()), (0, loops), "{literal}");
+    }
+    let (opened, outcome_) = outcome(&world, "", submission("x@[192.0.2.5]")).await;
+    assert_eq!(opened, ["[192.0.2.5] 192.0.2.5:25 IfOffered"]);
+    assert_eq!(outcome_, "sent 250 queued");
+    // Another server of this machine, named by an administrator.
+    world.settings.connect_to = HostPort::parse("127.0.0.1:2525");
+    let (opened, _) = outcome(&world, "", submission("x@far.example")).await;
+    assert_eq!(opened, ["[127.0.0.1] 127.0.0.1:2525 IfOffered"]);
+    world.settings.connect_to = HostPort::parse("127.0.0.1:25");
+    assert_eq!(outcome(&world, "", submission("x@far.example")).await.1, loops);
+}
+
+#[tokio::test]
 async fn zones_made_to_hurt_cost_little() {
     let looked_up = "postponed 4.4.3 the domain's mail servers could not be looked up";
     check("d.example CNAME e.example\n e.example CNAME d.example", "x@d.example", &[], looked_up).await;

@@ -354,6 +354,10 @@ impl House for FakeHouse {
         Box::pin(std::future::ready(Ok(domain.as_str() == "us.example")))
     }
 
+    fn answers_at(&self, address: IpAddr) -> bool {
+        address.to_string() == "192.0.2.98"
+    }
+
     fn deliver(&self, mail: HouseMail) -> Pending<'_, HouseFate> {
         let fate = match mail.recipient.address.local() {
             "refuses" => HouseFate::Refused("nobody of that name".to_owned()),

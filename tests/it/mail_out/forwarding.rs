@@ -276,10 +276,14 @@ async fn a_bounce_is_told_with_what_it_is_about() {
 
 #[tokio::test]
 async fn what_was_passed_back_and_bounces_here_reaches_its_author() {
-    let peer = Peer::start(&[], |line, _| {
-        if line.starts_with("RCPT TO:<gone@") { say("550 5.1.1 nobody of that name") } else { None }
-    })
-    .await;
+    let peer =
+        Peer::start(
+            &[],
+            |line, _| {
+                if line.starts_with("RCPT TO:<gone@") { say("550 5.1.1 nobody of that name") } else { None }
+            },
+        )
+        .await;
     let house = house(&peer).await;
     house.redirect("jane@example.org", &["jane@far.example"], None).await;
     house.redirect("team@example.org", &["gone@far.example"], None).await;

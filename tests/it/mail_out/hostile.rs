@@ -3,6 +3,7 @@
 use super::first::{house, submitted};
 use crate::support::peer::{Odd, Peer, say};
 use crate::support::running::Running;
+use crate::support::smtp::Sender;
 use std::time::Duration;
 
 const MESSAGE: &str = "From: jane@example.org\nMessage-ID: <hostile@example.org>\n\nhello\n";
@@ -76,5 +77,32 @@ async fn what_servers_say_reaches_nobody_raw() {
     let text = String::from_utf8_lossy(&report.octets).into_owned();
     assert!(text.contains("Diagnostic-Code: smtp; 550 5.1.1"), "{text}");
     assert!(is_clean(&text), "{text:?}");
+    house.close().await;
+}
+
+/// A recipient at an address of this machine leads neither in circles nor through us to anybody.
+#[tokio::test]
+async fn addresses_in_the_place_of_a_domain_lead_nowhere() {
+    let port = std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let extra = format!(
+        "[auth]\nplaintext_networks = [\"127.0.0.0/8\"]\n[outbound]\nconnect_to = \"\"\nport = {port}\npause_seconds_first = 1\n"
+    );
+    let house = Running::open(&[&format!("smtp 0.0.0.0:{port}"), "submission"], &extra).await;
+    house.domain("example.org").await;
+    house.account("jane@example.org", None).await;
+    let to =
+        ["paul@[127.0.0.1]", "jane@[127.0.0.77]", "paul@[0.0.0.0]", "paul@[IPv6:::1]", "paul@[IPv6:::ffff:127.0.0.1]"];
+    let reply = submitted(&house, "jane@example.org", &to, MESSAGE).await;
+    assert!(reply.starts_with("250"), "{reply}");
+    house.idle().await;
+    let filed = house.filed("jane@example.org").await;
+    let reports: String = filed.iter().map(|one| String::from_utf8_lossy(&one.octets).into_owned()).collect();
+    assert_eq!(reports.matches("Status: 5.4.6").count(), to.len(), "{reports}");
+    let mut sender = Sender::connect(([127, 0, 0, 1], port).into(), "EHLO client.example").await.unwrap();
+    for address in to {
+        let reply = sender.send("mary@far.example", &[address], b"Subject: x\r\n\r\nx\r\n").await.unwrap();
+        assert!(reply.starts_with("550 5.7.1"), "{address}: {reply}");
+        sender.say("RSET").await.unwrap();
+    }
     house.close().await;
 }
