@@ -69,6 +69,8 @@ pub enum Consequence {
 pub enum Side {
     /// The caller can mend it.
     Refused,
+    /// The command itself was written wrongly.
+    Usage,
     /// Our fault, or the machine's.
     Fault,
 }

@@ -14,6 +14,7 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self.0.side {
             Side::Refused => 1,
+            Side::Usage => 2,
             Side::Fault => 3,
         }
     }
@@ -39,6 +40,18 @@ impl Failure {
     fn one(side: Side, code: &str, message: String, hint: Option<&str>) -> Self {
         let told = Told { code: code.to_owned(), message, hint: hint.map(str::to_owned) };
         Self(Problem { side, causes: vec![told] })
+    }
+}
+
+/// For programs; people read the parser's own words, with usage and examples of what is near.
+impl From<&clap::Error> for Failure {
+    fn from(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        // What is wrong, in one paragraph, before the usage.
+        let paragraph = text.split("\n\n").next().unwrap_or_default();
+        let message = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
+        Self::one(Side::Usage, "usage", message, Some("--help behind the command tells what it takes"))
     }
 }
 

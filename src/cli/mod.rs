@@ -50,7 +50,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, and exit with 0; everything else is wrong usage.
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            let _ = error.print();
+            if code != 0 && wants_json(std::env::args_os()) {
+                Output::new(true).failure(&Failure::from(&error));
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(code);
         }
     };
@@ -62,6 +66,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// What can't be parsed has said so all the same.
+fn wants_json(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
