@@ -10,6 +10,7 @@ use crate::auth::Password;
 use crate::rules::{AddressRules, PasswordViolation};
 use crate::store::{AccountRecord, AccountState, Credentials, DomainKind, Names, NewAccount, ParkReason};
 use crate::telemetry::Secret;
+use crate::types::limits::PERSON_NAME_CHARACTERS_MAX;
 use crate::types::{Address, Domain, Switches};
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +158,7 @@ impl Act for AccountAdd {
         if let Err(refused) = self.place(&mut Draft::new(&snapshot), &settings.address) {
             causes.extend(refused.0);
         }
+        causes.extend(check_names(&self.address, &self.names()).err().map(Cause::Address));
         let password = admin.new_password(&self.address, &self.password);
         let (password, generated_password) = match password {
             Ok(password) if causes.is_empty() => password,
@@ -197,15 +199,29 @@ impl AccountAdd {
         mailbox_place(draft, &self.address, rules)
     }
 
+    fn names(&self) -> Names {
+        Names { display: self.name.clone(), first: self.first_name.clone(), last: self.last_name.clone() }
+    }
+
     fn account(&self, administrator: bool, credentials: Option<Credentials>) -> NewAccount {
         NewAccount {
             address: self.address.canonical(),
-            names: Names { display: self.name.clone(), first: self.first_name.clone(), last: self.last_name.clone() },
+            names: self.names(),
             administrator,
             quota_octets: self.quota_octets,
             credentials,
         }
     }
+}
+
+/// Names go into headers and tables, where a line break would begin something else.
+fn check_names(address: &Address, names: &Names) -> Result<(), AddressCause> {
+    let is_wrong =
+        |name: &String| name.chars().count() > PERSON_NAME_CHARACTERS_MAX || name.chars().any(char::is_control);
+    if [&names.display, &names.first, &names.last].into_iter().any(is_wrong) {
+        return Err(AddressCause::BadName(address.canonical()));
+    }
+    Ok(())
 }
 
 /// The switches of an address that gets a mailbox: of one that is new, or of postmaster, which gives way.
@@ -308,6 +324,7 @@ impl Act for AccountSet {
                 after.names.display = changes.name.unwrap_or(after.names.display);
                 after.names.first = changes.first_name.unwrap_or(after.names.first);
                 after.names.last = changes.last_name.unwrap_or(after.names.last);
+                check_names(&self.address, &after.names)?;
                 after.administrator = changes.administrator.unwrap_or(after.administrator);
                 after.quota_octets = match changes.quota {
                     None => after.quota_octets,

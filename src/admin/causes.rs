@@ -1,5 +1,6 @@
 //! Causes that speak of one thing: a domain, an address, a script.
 
+use crate::types::limits::PERSON_NAME_CHARACTERS_MAX;
 use crate::types::{Address, Domain, MailboxName};
 use std::fmt;
 
@@ -104,6 +105,8 @@ pub enum AddressCause {
     NoMailbox(Address, MailboxName),
     /// Mail to be carried in is more than its quota allows.
     NoRoom(Address),
+    /// What a person can't be called.
+    BadName(Address),
 }
 
 impl AddressCause {
@@ -121,6 +124,7 @@ impl AddressCause {
             Self::ConvertsToItself(_) => "nothing-to-convert",
             Self::NoMailbox(..) => "no-mailbox",
             Self::NoRoom(_) => "no-room",
+            Self::BadName(_) => "name",
         }
     }
 
@@ -148,7 +152,7 @@ impl AddressCause {
             Self::NoRoom(address) => format!(
                 "posthouse account set {address} --quota SIZE, and then the same again: it goes on where it stopped"
             ),
-            Self::ConvertsToItself(_) | Self::NoMailbox(..) => return None,
+            Self::ConvertsToItself(_) | Self::NoMailbox(..) | Self::BadName(_) => return None,
         })
     }
 }
@@ -183,6 +187,11 @@ impl fmt::Display for AddressCause {
             Self::ConvertsToItself(address) => write!(formatter, "{address} is that already"),
             Self::NoMailbox(address, name) => write!(formatter, "{address} has no mailbox {name}"),
             Self::NoRoom(address) => write!(formatter, "the account {address} has no room for all of it"),
+            Self::BadName(address) => write!(
+                formatter,
+                "{address}: a name has at most {PERSON_NAME_CHARACTERS_MAX} characters, none of them a line break or \
+                 another control character"
+            ),
         }
     }
 }

@@ -68,7 +68,8 @@ impl Act for DomainAdd {
         let settings = admin.settings();
         let (_, done) = admin
             .change(caller, Self::NAME, |draft| {
-                if self.domain.is_literal() {
+                // In brackets or without: mail is never addressed to the latter (RFC 5321 section 4.1.3).
+                if self.domain.is_literal() || self.domain.as_str().parse::<IpAddr>().is_ok() {
                     return Err(DomainCause::Literal(self.domain.clone()).into());
                 }
                 let kind = kind_of(&self.domain, &self.hosting, &settings)?;

@@ -217,10 +217,16 @@ pub struct CompiledView {
     pub text: String,
 }
 
-/// Whether a text is a script that would be taken. Answers with what works and is probably not meant.
-pub fn check_script(name: &str, text: &str) -> Result<Vec<String>, Refused> {
+/// Whether a text of at most so many octets is a script that would be taken. Answers with what works and is probably not
+/// meant.
+pub fn check_script(name: &str, text: &str, octets_max: usize) -> Result<Vec<String>, Refused> {
+    check_length(text, octets_max)?;
     let examination = examine(name, text, ScriptKind::Personal)?;
     Ok(doubts::of_text(&examination).iter().map(ToString::to_string).collect())
+}
+
+fn check_length(text: &str, max: usize) -> Result<(), ScriptCause> {
+    if text.len() > max { Err(ScriptCause::TooLong { octets: text.len(), max }) } else { Ok(()) }
 }
 
 fn examine(name: &str, text: &str, kind: ScriptKind) -> Result<Examination, Refused> {
@@ -337,10 +343,7 @@ impl Admin {
         name: &str,
         text: &str,
     ) -> Result<Examination, Refused> {
-        let max = self.settings().script_octets_max;
-        if text.len() > max {
-            return Err(ScriptCause::TooLong { octets: text.len(), max }.into());
-        }
+        check_length(text, self.settings().script_octets_max)?;
         let (name, text, kind) = (name.to_owned(), text.to_owned(), place.kind());
         let examining = tokio::task::spawn_blocking(move || examine(&name, &text, kind));
         examining.await.map_err(|_| Cause::TaskDied)?

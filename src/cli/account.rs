@@ -185,17 +185,17 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
     match action {
         Action::Add(new) => add(new, desk, output).await,
         Action::List { domain, parked } => {
-            let accounts = desk.look(AccountList { domain, parked }).await?;
+            let accounts = desk.perform(AccountList { domain, parked }).await?;
             output.answer(&accounts, |page| list(page, &accounts, parked))
         }
         Action::Show { address } => {
-            let account = desk.look(AccountShow { address }).await?;
+            let account = desk.perform(AccountShow { address }).await?;
             output.answer(&account, |page| show(page, &account))
         }
         Action::Set(changes) => set(changes, desk, output).await,
         Action::Password { address, generate_password, .. } => {
             let password = new_password(generate_password)?;
-            let set = desk.change(AccountPassword { address, password }).await?;
+            let set = desk.perform(AccountPassword { address, password }).await?;
             output.answer(&set, |page| {
                 page.strong_line(&format!("{} has a new password", set.address));
                 if let Some(made) = &set.generated_password {
@@ -205,19 +205,19 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
         }
         Action::Suspend { address } => {
             let headline = format!("account {address} is suspended");
-            output.done(&desk.change(AccountSuspend { address }).await?, &headline)
+            output.done(&desk.perform(AccountSuspend { address }).await?, &headline)
         }
         Action::Resume { address } => {
             let headline = format!("account {address} is active again");
-            output.done(&desk.change(AccountResume { address }).await?, &headline)
+            output.done(&desk.perform(AccountResume { address }).await?, &headline)
         }
         Action::Remove { address, yes } => {
             let headline = format!("account {address} is removed");
-            output.done(&desk.change(AccountRemove { address, yes }).await?, &headline)
+            output.done(&desk.perform(AccountRemove { address, yes }).await?, &headline)
         }
         Action::Restore { address } => {
             let headline = format!("account {address} is back");
-            output.done(&desk.change(AccountRestore { address }).await?, &headline)
+            output.done(&desk.perform(AccountRestore { address }).await?, &headline)
         }
         Action::AppPassword { action } => app_password(action, desk, output).await,
     }
@@ -231,7 +231,7 @@ async fn add(new: NewAccount, desk: &mut Desk, output: &Output) -> Result<(), Fa
         Some(Quota::None) | None => None,
     };
     let act = AccountAdd { address, name, first_name, last_name, quota_octets, administrator, password };
-    let added = desk.change(act).await?;
+    let added = desk.perform(act).await?;
     output.answer(&added, |page| {
         page.done(&added.done, &format!("account {} is made", added.address));
         if let Some(made) = &added.generated_password {
@@ -245,7 +245,7 @@ async fn set(changes: Changes, desk: &mut Desk, output: &Output) -> Result<(), F
     let administrator = if no_administrator { Some(false) } else { administrator.then_some(true) };
     let headline = format!("account {address} is changed");
     let changes = AccountChanges { name, first_name, last_name, quota, administrator };
-    output.done(&desk.change(AccountSet { address, changes }).await?, &headline)
+    output.done(&desk.perform(AccountSet { address, changes }).await?, &headline)
 }
 
 fn list(page: &mut Page, accounts: &[AccountView], parked: bool) {
@@ -296,7 +296,7 @@ fn show(page: &mut Page, account: &AccountView) {
 async fn app_password(action: AppAction, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
     match action {
         AppAction::Add { address, label } => {
-            let made = desk.change(AppPasswordAdd { address, label }).await?;
+            let made = desk.perform(AppPasswordAdd { address, label }).await?;
             output.answer(&made, |page| {
                 page.strong_line(&format!("{} has an app password for {}", made.address, made.label));
                 page.line(format!("password: {}", made.password.reveal()));
@@ -304,12 +304,12 @@ async fn app_password(action: AppAction, desk: &mut Desk, output: &Output) -> Re
             })
         }
         AppAction::List { address } => {
-            let list = desk.look(AppPasswordList { address }).await?;
+            let list = desk.perform(AppPasswordList { address }).await?;
             output.answer(&list, |page| app_passwords(page, &list))
         }
         AppAction::Remove { address, label } => {
             let headline = format!("the app password {label} of {address} is revoked");
-            let left = desk.change(AppPasswordRemove { address, label }).await?;
+            let left = desk.perform(AppPasswordRemove { address, label }).await?;
             output.answer(&left, |page| {
                 page.strong_line(&headline);
                 app_passwords(page, &left);

@@ -52,10 +52,10 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
     match action {
         Action::Add { alias, owner } => {
             let headline = format!("{alias} is an alias of {owner}");
-            output.done(&desk.change(AliasAdd { alias, owner }).await?, &headline)
+            output.done(&desk.perform(AliasAdd { alias, owner }).await?, &headline)
         }
         Action::List { domain } => {
-            let aliases = desk.look(AliasList { domain }).await?;
+            let aliases = desk.perform(AliasList { domain }).await?;
             output.answer(&aliases, |page| {
                 let row = |one: &AliasView| {
                     let responder = if one.responder { "yes" } else { "" }.to_owned();
@@ -66,15 +66,15 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
         }
         Action::Pause { alias } => {
             let headline = format!("alias {alias} is paused");
-            output.done(&desk.change(AliasPause { alias }).await?, &headline)
+            output.done(&desk.perform(AliasPause { alias }).await?, &headline)
         }
         Action::Resume { alias } => {
             let headline = format!("alias {alias} is active again");
-            output.done(&desk.change(AliasResume { alias }).await?, &headline)
+            output.done(&desk.perform(AliasResume { alias }).await?, &headline)
         }
         Action::Remove { alias } => {
             let headline = format!("alias {alias} is removed");
-            output.done(&desk.change(AliasRemove { alias }).await?, &headline)
+            output.done(&desk.perform(AliasRemove { alias }).await?, &headline)
         }
     }
 }

@@ -24,8 +24,8 @@ pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure>
     let config: Config = desk.config()?;
     let (mut directory, mut domains) = (None, Vec::new());
     if desk.require_data().is_ok() {
-        directory = Some(desk.look(Check {}).await?);
-        domains = desk.look(DomainList {}).await?.into_iter().map(|domain| domain.domain).collect();
+        directory = Some(desk.perform(Check {}).await?);
+        domains = desk.perform(DomainList {}).await?.into_iter().map(|domain| domain.domain).collect();
     }
     let mut findings = preflight(&config);
     findings.extend(directory.iter().flat_map(|checked| checked.findings.clone()));

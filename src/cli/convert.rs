@@ -46,5 +46,5 @@ pub(super) async fn run(arguments: Arguments, desk: &mut Desk, output: &Output) 
         (None, None) => (ConvertTo::Mailbox, "a mailbox"),
     };
     let headline = format!("{address} is {what} now");
-    output.done(&desk.change(Convert { address, to, yes }).await?, &headline)
+    output.done(&desk.perform(Convert { address, to, yes }).await?, &headline)
 }

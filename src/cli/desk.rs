@@ -39,13 +39,14 @@ impl Desk {
         self.source.file.as_deref()
     }
 
-    /// For what only looks: a directory that is not there is not made for it.
-    pub(super) async fn look<A: Act>(&mut self, act: A) -> Result<A::Answer, Failure> {
+    /// A directory that is not there is not made for it: whoever names the wrong one wants to hear that.
+    pub(super) async fn perform<A: Act>(&mut self, act: A) -> Result<A::Answer, Failure> {
         self.require_data()?;
-        self.change(act).await
+        self.begin(act).await
     }
 
-    pub(super) async fn change<A: Act>(&mut self, act: A) -> Result<A::Answer, Failure> {
+    /// For what a house begins with: makes the directory.
+    pub(super) async fn begin<A: Act>(&mut self, act: A) -> Result<A::Answer, Failure> {
         self.long(act, "").await
     }
 

@@ -7,7 +7,7 @@ use crate::admin::{DnsShow, DnsView, RecordView, Verdict};
 use crate::types::Domain;
 
 pub(super) async fn run(domain: Domain, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
-    let shown = desk.look(DnsShow { domain }).await?;
+    let shown = desk.perform(DnsShow { domain }).await?;
     output.answer(&shown, |page| print(&shown, page))
 }
 

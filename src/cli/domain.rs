@@ -103,11 +103,11 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
                 (None, None) => Hosting::Authoritative,
             };
             let headline = format!("domain {domain} is hosted now");
-            let done = desk.change(DomainAdd { domain, hosting }).await?;
+            let done = desk.begin(DomainAdd { domain, hosting }).await?;
             output.done(&done, &headline)
         }
         Action::List => {
-            let domains = desk.look(DomainList {}).await?;
+            let domains = desk.perform(DomainList {}).await?;
             output.answer(&domains, |page| {
                 let row = |one: &DomainView| {
                     let catch_all = one.catch_all.as_ref().map_or_else(String::new, ToString::to_string);
@@ -121,7 +121,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             })
         }
         Action::Show { domain } => {
-            let shown = desk.look(DomainShow { domain }).await?;
+            let shown = desk.perform(DomainShow { domain }).await?;
             output.answer(&shown, |page| {
                 page.facts(&[
                     ("domain", shown.unicode.clone()),
@@ -139,12 +139,12 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
                 None => authoritative.then_some(Hosting::Authoritative),
             };
             let headline = format!("domain {domain} is changed");
-            let done = desk.change(DomainSet { domain, hosting, catch_all }).await?;
+            let done = desk.perform(DomainSet { domain, hosting, catch_all }).await?;
             output.done(&done, &headline)
         }
         Action::RotateKeys { domain, now } => {
             let when = if now { RotateWhen::Now } else { RotateWhen::Published };
-            let rotated = desk.change(DomainRotateKeys { domain, when }).await?;
+            let rotated = desk.perform(DomainRotateKeys { domain, when }).await?;
             output.answer(&rotated, |page| {
                 page.strong_line(if rotated.changed { "new keys are made" } else { "new keys are waiting already" });
                 let row = |one: &KeyView| [one.selector.clone(), one.meaning.clone()];
@@ -154,7 +154,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
         }
         Action::Remove { domain, yes } => {
             let headline = format!("domain {domain} is gone");
-            let done = desk.change(DomainRemove { domain, yes }).await?;
+            let done = desk.perform(DomainRemove { domain, yes }).await?;
             output.done(&done, &headline)
         }
     }

@@ -35,7 +35,7 @@ pub(super) async fn run(arguments: Arguments, desk: &mut Desk, output: &Output) 
         Some(file) => Some(Octets(values::octets_of(&file, MESSAGE_OCTETS_MAX)?)),
         None => None,
     };
-    let explained = desk.look(Explain { address, from, at, zone, message }).await?;
+    let explained = desk.perform(Explain { address, from, at, zone, message }).await?;
     output.answer(&explained, |page| {
         let Explained { address, sender, at_local, assumed, explanation, .. } = &explained;
         let sender = if sender.is_empty() { "<>, the null sender" } else { sender };

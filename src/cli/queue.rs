@@ -61,11 +61,11 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
     match action {
         Action::List { limit } => list(limit, desk, output).await,
         Action::Show { id } => {
-            let send = desk.look(QueueShow { id: SendId(id) }).await?;
+            let send = desk.perform(QueueShow { id: SendId(id) }).await?;
             output.answer(&send, |page| page.facts(&facts(&send)))
         }
         Action::Retry { id, .. } => {
-            let done = desk.look(QueueRetry { id: id.map(SendId) }).await?;
+            let done = desk.perform(QueueRetry { id: id.map(SendId) }).await?;
             output.answer(&done, |page| {
                 page.strong_line(&match (id, &done.send) {
                     (None, _) => "everything that is not held is tried now".to_owned(),
@@ -78,7 +78,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             })
         }
         Action::Hold { id } => {
-            let send = desk.look(QueueHold { id: SendId(id) }).await?;
+            let send = desk.perform(QueueHold { id: SendId(id) }).await?;
             output.answer(&send, |page| {
                 page.strong_line(&format!("{} is held", named(&send)));
                 page.line(format!(
@@ -88,11 +88,11 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             })
         }
         Action::Release { id } => {
-            let send = desk.look(QueueRelease { id: SendId(id) }).await?;
+            let send = desk.perform(QueueRelease { id: SendId(id) }).await?;
             output.answer(&send, |page| page.strong_line(&format!("{} goes on", named(&send))))
         }
         Action::Remove { id } => {
-            let send = desk.look(QueueRemove { id: SendId(id) }).await?;
+            let send = desk.perform(QueueRemove { id: SendId(id) }).await?;
             output.answer(&send, |page| page.strong_line(&format!("{} is removed", named(&send))))
         }
     }
@@ -104,7 +104,7 @@ async fn list(limit: u32, desk: &mut Desk, output: &Output) -> Result<(), Failur
     let wanted = limit.saturating_add(1);
     loop {
         let after = all.last().map_or(SendId(0), |send| send.id);
-        let page = desk.look(QueueList { after, most: wanted - all.len() as u32 }).await?;
+        let page = desk.perform(QueueList { after, most: wanted - all.len() as u32 }).await?;
         let is_end = page.is_empty();
         all.extend(page);
         if is_end || all.len() as u32 >= wanted {

@@ -82,23 +82,23 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
         Action::Add { address, targets, keep, no_keep } => {
             let keep = if no_keep { Some(false) } else { keep.then_some(true) };
             let headline = format!("{address} is redirected");
-            output.done(&desk.change(RedirectAdd { address, targets, keep }).await?, &headline)
+            output.done(&desk.perform(RedirectAdd { address, targets, keep }).await?, &headline)
         }
         Action::List { domain } => {
-            let list = desk.look(RedirectList { domain }).await?;
+            let list = desk.perform(RedirectList { domain }).await?;
             output.answer(&list, |page| table(page, &list))
         }
         Action::Show { address } => {
-            let one = desk.look(RedirectShow { address }).await?;
+            let one = desk.perform(RedirectShow { address }).await?;
             output.answer(&one, |page| show(page, &one))
         }
         Action::Pause { address, targets } => {
             let headline = format!("the redirection of {address} is paused");
-            output.done(&desk.change(RedirectPause { address, targets }).await?, &headline)
+            output.done(&desk.perform(RedirectPause { address, targets }).await?, &headline)
         }
         Action::Resume { address } => {
             let headline = format!("the redirection of {address} is active again");
-            output.done(&desk.change(RedirectResume { address }).await?, &headline)
+            output.done(&desk.perform(RedirectResume { address }).await?, &headline)
         }
         Action::Remove { address, targets } => {
             let headline = if targets.is_empty() {
@@ -106,7 +106,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             } else {
                 format!("the redirection of {address} is changed")
             };
-            output.done(&desk.change(RedirectRemove { address, targets }).await?, &headline)
+            output.done(&desk.perform(RedirectRemove { address, targets }).await?, &headline)
         }
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
     match action {
         Action::Set(arguments) => set(arguments, desk, output).await,
         Action::List { domain } => {
-            let list = desk.look(ResponderList { domain }).await?;
+            let list = desk.perform(ResponderList { domain }).await?;
             output.answer(&list, |page| {
                 let row = |one: &ResponderView| {
                     [one.address.to_string(), one.kind.clone(), one.state.clone(), window(one), received(one)]
@@ -107,7 +107,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             })
         }
         Action::Show { address } => {
-            let one = desk.look(ResponderShow { address }).await?;
+            let one = desk.perform(ResponderShow { address }).await?;
             output.answer(&one, |page| {
                 let mut facts = vec![
                     ("address", one.address.to_string()),
@@ -125,15 +125,15 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
         }
         Action::Pause { address } => {
             let headline = format!("the responder of {address} is paused");
-            output.done(&desk.change(ResponderPause { address }).await?, &headline)
+            output.done(&desk.perform(ResponderPause { address }).await?, &headline)
         }
         Action::Resume { address } => {
             let headline = format!("the responder of {address} is active again");
-            output.done(&desk.change(ResponderResume { address }).await?, &headline)
+            output.done(&desk.perform(ResponderResume { address }).await?, &headline)
         }
         Action::Remove { address } => {
             let headline = format!("the responder of {address} is removed");
-            output.done(&desk.change(ResponderRemove { address }).await?, &headline)
+            output.done(&desk.perform(ResponderRemove { address }).await?, &headline)
         }
     }
 }
@@ -149,7 +149,7 @@ async fn set(arguments: Arguments, desk: &mut Desk, output: &Output) -> Result<(
     };
     let headline = format!("{address} has a responder");
     let act = ResponderSet { address, text, subject, from, until, zone, every_seconds, received };
-    output.done(&desk.change(act).await?, &headline)
+    output.done(&desk.perform(act).await?, &headline)
 }
 
 fn window(one: &ResponderView) -> String {

@@ -158,11 +158,11 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
     match action {
         Action::Put { place, name, file, activate } => put(place, name, file, activate, desk, output).await,
         Action::Get { place, name, version } => {
-            let script = desk.look(ScriptGet { place, name, version }).await?;
+            let script = desk.perform(ScriptGet { place, name, version }).await?;
             output.answer(&script, |page| page.line(script.text.trim_end_matches('\n')))
         }
         Action::List { place } => {
-            let list = desk.look(ScriptList { place }).await?;
+            let list = desk.perform(ScriptList { place }).await?;
             output.answer(&list, |page| {
                 let row = |one: &ScriptView| {
                     let active = one.position.map_or_else(String::new, |position| position.to_string());
@@ -173,19 +173,19 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
         }
         Action::Activate { place, names } => {
             let headline = format!("{place} runs {}", names.join(", "));
-            output.done(&desk.change(ScriptActivate { place, names }).await?, &headline)
+            output.done(&desk.perform(ScriptActivate { place, names }).await?, &headline)
         }
         Action::Deactivate { place, name } => {
             let headline = format!("the script {name} of {place} runs no longer");
-            output.done(&desk.change(ScriptDeactivate { place, name }).await?, &headline)
+            output.done(&desk.perform(ScriptDeactivate { place, name }).await?, &headline)
         }
         Action::Remove { place, name } => {
             let headline = format!("the script {name} of {place} is removed");
-            output.done(&desk.change(ScriptRemove { place, name }).await?, &headline)
+            output.done(&desk.perform(ScriptRemove { place, name }).await?, &headline)
         }
         Action::History { place, name, diff } if !diff.is_empty() => {
             let (from, to) = (diff.first().copied().unwrap_or_default(), diff.get(1).copied());
-            let difference = desk.look(ScriptDifference { place, name, from, to }).await?;
+            let difference = desk.perform(ScriptDifference { place, name, from, to }).await?;
             output.answer(&difference, |page| {
                 if difference.text.is_empty() {
                     page.note(&format!("versions {} and {} are the same", difference.from, difference.to));
@@ -195,7 +195,7 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
             })
         }
         Action::History { place, name, .. } => {
-            let versions = desk.look(ScriptHistory { place, name }).await?;
+            let versions = desk.perform(ScriptHistory { place, name }).await?;
             output.answer(&versions, |page| {
                 let row = |one: &VersionView| {
                     let bytes = one.octets.to_string();
@@ -207,10 +207,10 @@ pub(super) async fn run(action: Action, desk: &mut Desk, output: &Output) -> Res
         }
         Action::Rollback { place, name, version } => {
             let headline = format!("{name} of {place} is back at version {version}");
-            output.done(&desk.change(ScriptRollback { place, name, version }).await?, &headline)
+            output.done(&desk.perform(ScriptRollback { place, name, version }).await?, &headline)
         }
         Action::Compiled { address } => {
-            let compiled = desk.look(CompiledShow { address }).await?;
+            let compiled = desk.perform(CompiledShow { address }).await?;
             output.answer(&compiled, |page| page.line(compiled.text.trim_end_matches('\n')))
         }
         Action::Check { file: Some(file), place } => check(file, place, desk, output).await,
@@ -222,8 +222,8 @@ async fn check(file: PathBuf, place: Option<ScriptWhere>, desk: &mut Desk, outpu
     let text = values::text_of(&file, TEXT_OCTETS_READ_MAX)?;
     let name = file.display().to_string();
     let warnings = match place {
-        Some(place) => desk.look(ScriptCheck { place, name, text }).await?.warnings,
-        None => check_script(&name, &text)?,
+        Some(place) => desk.perform(ScriptCheck { place, name, text }).await?.warnings,
+        None => check_script(&name, &text, desk.config()?.limits.script_octets_max)?,
     };
     output.answer(&serde_json::json!({ "warnings": warnings }), |page| {
         page.strong_line(&format!("{} is a script that would be taken", file.display()));
@@ -232,7 +232,7 @@ async fn check(file: PathBuf, place: Option<ScriptWhere>, desk: &mut Desk, outpu
 }
 
 async fn faults(place: Option<ScriptWhere>, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
-    let faults = desk.look(ScriptFaults { place }).await?;
+    let faults = desk.perform(ScriptFaults { place }).await?;
     output.answer(&faults, |page| {
         if faults.is_empty() {
             page.strong_line("nothing is wrong with the scripts that run");
@@ -251,7 +251,7 @@ async fn put(
 ) -> Result<(), Failure> {
     let text = values::text_of(&file, TEXT_OCTETS_READ_MAX)?;
     let headline = format!("the script {name} of {place} is stored");
-    let done = desk.change(ScriptPut { place, name, text, activate }).await?;
+    let done = desk.perform(ScriptPut { place, name, text, activate }).await?;
     output.answer(&done, |page| {
         page.strong_line(&format!("{headline} as version {}", done.version));
         done.warnings.iter().chain(&done.notes).for_each(|note| page.note(note));

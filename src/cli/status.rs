@@ -7,8 +7,8 @@ use crate::admin::{DomainList, Status, words};
 use crate::server::mx_elsewhere;
 
 pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure> {
-    let mut status = desk.look(Status {}).await?;
-    let domains = desk.look(DomainList {}).await?.into_iter().map(|domain| domain.domain).collect();
+    let mut status = desk.perform(Status {}).await?;
+    let domains = desk.perform(DomainList {}).await?.into_iter().map(|domain| domain.domain).collect();
     status.attention.extend(mx_elsewhere(&desk.config()?, domains).await);
     output.answer(&status, |page| {
         let server = match &status.server {

@@ -34,7 +34,7 @@ pub(super) async fn run(arguments: Arguments, desk: &mut Desk, output: &Output) 
         (None, Some(address)) => TraceAbout::Address(address),
         (None, None) => return Ok(()),
     };
-    let traced = desk.look(Trace { about, last: arguments.last }).await?;
+    let traced = desk.perform(Trace { about, last: arguments.last }).await?;
     output.answer(&traced, |page| print(&traced, page))
 }
 

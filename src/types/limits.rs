@@ -531,3 +531,5 @@ pub const SHELF_EVENT_SCRIPTS_MAX: usize = 65_536;
 /// What an import or an export carries at a time.
 pub const CARRIED_OCTETS_MAX: u64 = 4 * 1024 * 1024;
 pub const CARRIED_MESSAGES_MAX: usize = 500;
+/// Characters of a person's name, which stands in the header of what is answered for him.
+pub const PERSON_NAME_CHARACTERS_MAX: usize = 128;

@@ -120,7 +120,7 @@ pub(super) async fn import(arguments: ImportArguments, desk: &mut Desk, output: 
     let (form, path) = form(mbox, maildir);
     let mut report = ImportReport::default();
     // An account that is not there is told before anything is read.
-    desk.look(MailFolders { address: address.clone() }).await?;
+    desk.perform(MailFolders { address: address.clone() }).await?;
     let sources = match form {
         Form::Mbox => mbox::sources(&path, &mut report.skipped)?,
         Form::Maildir => maildir::sources(&path, &mut report.skipped)?,
@@ -178,7 +178,7 @@ impl Batch {
         let (address, mailbox) = (self.address.clone(), self.mailbox.clone());
         let messages = std::mem::take(&mut self.messages);
         self.octets = 0;
-        let Imported { taken, known } = desk.change(ImportMessages { address, mailbox, messages }).await?;
+        let Imported { taken, known } = desk.perform(ImportMessages { address, mailbox, messages }).await?;
         report.messages += taken;
         report.already_there += known;
         Ok(())
@@ -195,7 +195,7 @@ trait Target {
 pub(super) async fn export(arguments: ExportArguments, desk: &mut Desk, output: &Output) -> Result<(), Failure> {
     let ExportArguments { address, mbox, maildir } = arguments;
     let (form, path) = form(mbox, maildir);
-    let folders = desk.look(MailFolders { address: address.clone() }).await?;
+    let folders = desk.perform(MailFolders { address: address.clone() }).await?;
     let all = folders.iter().map(|folder| folder.octets).sum();
     let bar = Bar::new("exporting", output);
     let mut report = ExportReport { path: path.clone(), ..ExportReport::default() };
@@ -207,7 +207,7 @@ pub(super) async fn export(arguments: ExportArguments, desk: &mut Desk, output: 
         let mut after = 0;
         loop {
             let request = ExportMessages { address: address.clone(), mailbox: name.clone(), after };
-            let page = desk.look(request).await?;
+            let page = desk.perform(request).await?;
             let Some((last, _)) = page.messages.last() else { break };
             after = *last;
             for (uid, message) in &page.messages {
