@@ -1,6 +1,8 @@
 //! What SEARCH and SORT promise, as ratios of one run: looking for a word that few or no messages have, against reading
 //! the text of every message. `cargo bench --bench mailbox [-- MESSAGES]`.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod telling;
 
 use posthouse::mailbox::{FactsOf, Mailboxes, NewMessage, Query, Settings, State, TextPlace};
 use posthouse::store::{DirectoryChange, DomainKind, Names, NewAccount, NewDomain, Store};
@@ -8,6 +10,7 @@ use posthouse::types::{AccountId, Address, Flags, MailboxName, SystemClock, UidS
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use telling::say;
 
 const ROUNDS: usize = 5;
 const BATCH: u32 = 200;
@@ -79,7 +82,7 @@ async fn searches(messages: u32) {
 
     // Two letters rule nothing out: every text is unpacked and looked through.
     let plain = search(&mailboxes, &state, &body("zq")).await;
-    println!("{messages} messages, every text read: {:.1} ms", milliseconds(plain));
+    say(format_args!("{messages} messages, every text read: {:.1} ms", milliseconds(plain)));
     for (what, query) in [
         ("an absent word", body("zyzzyvaxqj")),
         ("a rare word", body("quixotry")),
@@ -87,7 +90,7 @@ async fn searches(messages: u32) {
         ("unseen", Query::Not(Box::new(Query::Flags(Flags::SEEN)))),
     ] {
         let took = search(&mailboxes, &state, &query).await;
-        println!("{what}: {:.2} ms, 1/{:.0}", milliseconds(took), plain.as_secs_f64() / took.as_secs_f64());
+        say(format_args!("{what}: {:.2} ms, 1/{:.0}", milliseconds(took), plain.as_secs_f64() / took.as_secs_f64()));
     }
     let begun = Instant::now();
     let entries = state.entries().copied().collect();
@@ -100,7 +103,7 @@ async fn searches(messages: u32) {
         |rows| rows.len(),
     );
     let gathered = gathering.await.expect("gathered");
-    println!("facts of {gathered} messages: {:.1} ms", milliseconds(begun.elapsed()));
+    say(format_args!("facts of {gathered} messages: {:.1} ms", milliseconds(begun.elapsed())));
 }
 
 /// The best of some rounds: the others were disturbed.

@@ -1,6 +1,8 @@
 //! What editing scripts costs, through a whole server on loopback: scripts of 5 KB stored on 8 connections, and a login with
 //! a list of scripts beside an IMAP login with a list of mailboxes. `cargo bench --bench managesieve`.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod telling;
 
 use posthouse::admin::{AccountAdd, Act, Caller, DomainAdd, Hosting, NewPassword, Progress};
 use posthouse::config::Config;
@@ -13,6 +15,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+use telling::say;
 
 const CONNECTIONS: usize = 8;
 const PUTS_PER_CONNECTION: usize = 250;
@@ -32,17 +35,17 @@ fn main() {
     let (sieve, imap) = (port("managesieve"), port("imap"));
 
     let rate = puts(sieve);
-    println!("PUTSCRIPT of 5 KB, {CONNECTIONS} connections   {rate:8.0} /s");
+    say(format_args!("PUTSCRIPT of 5 KB, {CONNECTIONS} connections   {rate:8.0} /s"));
     let (mut listed_scripts, mut listed_mailboxes) = (Duration::MAX, Duration::MAX);
     for _ in 0..5 {
         listed_scripts = listed_scripts.min(logins(sieve, scripts_listed));
         listed_mailboxes = listed_mailboxes.min(logins(imap, mailboxes_listed));
     }
-    println!("login and LISTSCRIPTS               {:8.0} µs", listed_scripts.as_secs_f64() * 1e6);
-    println!("IMAP login and LIST                 {:8.0} µs", listed_mailboxes.as_secs_f64() * 1e6);
-    println!("SETACTIVE                           {:8.0} µs", activations(sieve).as_secs_f64() * 1e6);
+    say(format_args!("login and LISTSCRIPTS               {:8.0} µs", listed_scripts.as_secs_f64() * 1e6));
+    say(format_args!("IMAP login and LIST                 {:8.0} µs", listed_mailboxes.as_secs_f64() * 1e6));
+    say(format_args!("SETACTIVE                           {:8.0} µs", activations(sieve).as_secs_f64() * 1e6));
     runtime.block_on(crowd(&server));
-    println!("SETACTIVE, {PEOPLE} accounts         {:8.0} µs", activations(sieve).as_secs_f64() * 1e6);
+    say(format_args!("SETACTIVE, {PEOPLE} accounts         {:8.0} µs", activations(sieve).as_secs_f64() * 1e6));
     runtime.block_on(server.stop());
     assert!(rate >= PUTS_PER_SECOND_MIN, "{PUTS_PER_SECOND_MIN} are promised");
 }

@@ -2,9 +2,12 @@
 //! view of it, beside mail-parser's own parse of the same message in the same run. `cargo bench --bench message`.
 #![allow(clippy::print_stdout)]
 
+mod telling;
+
 use posthouse::message::{Bodies, Parsed, Structure, script_message};
 use std::hint::black_box;
 use std::time::Instant;
+use telling::say;
 
 const ROUNDS: u32 = 5;
 const RUNS: u32 = 2000;
@@ -13,7 +16,7 @@ const MESSAGE_OCTETS: usize = 20_000;
 fn main() {
     let raw = message();
     let structure = Structure::scan(&raw);
-    println!("{} octets, {} parts", raw.len(), structure.parts().len());
+    say(format_args!("{} octets, {} parts", raw.len(), structure.parts().len()));
     measure("structure", || drop(black_box(Structure::scan(black_box(&raw)))));
     measure("full analysis", || drop(black_box(Parsed::parse(black_box(&raw)).analyse())));
     measure("script view, bodies decoded", || drop(black_box(script_message(&raw, &structure, Bodies::Decoded))));
@@ -32,7 +35,7 @@ fn measure(name: &str, mut run: impl FnMut()) {
         }
         best = best.min(start.elapsed().as_secs_f64() / f64::from(RUNS));
     }
-    println!("{name:30} {:8.1} µs", best * 1e6);
+    say(format_args!("{name:30} {:8.1} µs", best * 1e6));
 }
 
 /// A list mail with text in two forms and an attachment.

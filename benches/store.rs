@@ -1,6 +1,8 @@
 //! The store's two promises, as ratios of one run: group commit against a bare loop with the same rows, and reading
 //! message metadata. `cargo bench --bench store [-- MESSAGES]`.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod telling;
 
 use posthouse::store::{
     BodyChoice, BodyIndex, Deposit, DirectoryChange, DomainKind, Filing, FilingPlace, FlagVerb, Names, NewAccount,
@@ -9,6 +11,7 @@ use posthouse::store::{
 use posthouse::types::{AccountId, Address, Flags, MailboxName, Switches, SystemClock, Timestamp, UidSet};
 use std::sync::Arc;
 use std::time::Instant;
+use telling::say;
 
 const ROUNDS: usize = 5;
 const CALLERS: u32 = 64;
@@ -186,11 +189,11 @@ fn commit(runtime: &tokio::runtime::Runtime, messages: u32) {
     let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
         let (bare, store) = (bare_loop(&raw), through_the_store(runtime, &packed));
-        println!("commit round {round}: store {store:.0}/s, bare loop {bare:.0}/s, ratio {:.2}", store / bare);
+        say(format_args!("commit round {round}: store {store:.0}/s, bare loop {bare:.0}/s, ratio {:.2}", store / bare));
         ratios.push(store / bare);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("commit: median ratio {:.2} (promised: at least 0.60)", ratios[ROUNDS / 2]);
+    say(format_args!("commit: median ratio {:.2} (promised: at least 0.60)", ratios[ROUNDS / 2]));
 }
 
 fn metadata(runtime: &tokio::runtime::Runtime) {
@@ -213,7 +216,7 @@ fn metadata(runtime: &tokio::runtime::Runtime) {
             let (_, entries) = store.entries(inbox).await.expect("readable");
             assert_eq!(entries.len(), COUNT as usize);
             let rate = f64::from(COUNT) / start.elapsed().as_secs_f64();
-            println!("metadata round {round}: {:.1} million rows/s (promised: at least 1)", rate / 1e6);
+            say(format_args!("metadata round {round}: {:.1} million rows/s (promised: at least 1)", rate / 1e6));
         }
         let mut times = Vec::new();
         for round in 0..11 {
@@ -231,6 +234,6 @@ fn metadata(runtime: &tokio::runtime::Runtime) {
         }
         times.sort_by(f64::total_cmp);
         let (least, median) = (times[0], times[times.len() / 2]);
-        println!("flags of 20,000 messages, committed: {median:.1} ms, at best {least:.1} ms");
+        say(format_args!("flags of 20,000 messages, committed: {median:.1} ms, at best {least:.1} ms"));
     });
 }
