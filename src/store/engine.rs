@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use super::tx::Session;
 use std::path::Path;
+use std::time::Duration;
 
 /// How far a long operation has come: pages done, pages in all.
 pub type Progress<'p> = &'p mut dyn FnMut(u64, u64);
@@ -22,4 +23,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn integrity(&self, session: &mut dyn Session) -> Result<Vec<String>, StoreError>;
     /// Moves what was committed from the log into the database; called from time to time, off the writer's thread.
     fn checkpoint(&self) -> Result<(), StoreError>;
+    /// Waits until that is due, at most for so long. `false`: never again.
+    fn wait_for_checkpoint(&self, patience: Duration) -> bool;
+    /// Whoever waits for it should not.
+    fn stop_checkpoints(&self);
 }

@@ -4,11 +4,11 @@ use super::engine::Engine;
 use super::tx::Tx;
 use super::{Store, StoreError, bodies, expunge, mailboxes};
 use crate::types::{AccountId, BodyId, Timestamp};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Between two checkpoints.
+/// Between two checkpoints, if little is written.
 const CHECKPOINT_PAUSE: Duration = Duration::from_secs(2);
 /// How long an orphan may still be read by a session that was sending it when the last copy went, in seconds.
 const ORPHAN_GRACE_SECONDS: i64 = 600;
@@ -17,31 +17,31 @@ const PURGE_PIECE: u32 = 64;
 
 /// A thread that checkpoints, so that the writer seldom has to.
 pub(super) struct Checkpointer {
-    stop: Option<mpsc::Sender<()>>,
+    engine: Arc<dyn Engine>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
     pub(super) fn start(engine: Arc<dyn Engine>) -> Result<Self, StoreError> {
-        let (stop, stopped) = mpsc::channel::<()>();
+        let own = Arc::clone(&engine);
         let thread = std::thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
-                while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECKPOINT_PAUSE) {
-                    if let Err(error) = engine.checkpoint() {
+                while own.wait_for_checkpoint(CHECKPOINT_PAUSE) {
+                    if let Err(error) = own.checkpoint() {
                         // The log grows until the next one succeeds; nothing is lost by it.
                         tracing::warn!(%error, "checkpoint failed");
                     }
                 }
             })
             .map_err(|error| StoreError::Io(error.to_string()))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { engine, thread: Some(thread) })
     }
 }
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        self.stop = None;
+        self.engine.stop_checkpoints();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

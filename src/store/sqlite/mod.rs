@@ -1,13 +1,16 @@
 //! SQLite: connections and their settings, statements, backup. The only folder that names the driver.
 
+mod log;
 mod session;
 
 use super::engine::{Engine, Progress};
 use super::error::StoreError;
 use super::tx::Session;
+use log::Log;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use session::SqliteSession;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Statements kept prepared on each connection; the default of 16 would thrash.
@@ -17,6 +20,8 @@ const PAGE_OCTETS: i64 = 8192;
 /// KiB of page cache of the writer, and of each reader.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
+/// What the log's file is cut to when it starts again from its beginning.
+const LOG_FILE_OCTETS: i64 = 64 * 1024 * 1024;
 /// How long another program's lock is waited for before we say busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages copied in one step of a backup, so that the writer is held up for milliseconds only.
@@ -24,11 +29,12 @@ const BACKUP_STEP_PAGES: i32 = 256;
 
 pub(crate) struct Sqlite {
     path: PathBuf,
+    log: Arc<Log>,
 }
 
 impl Sqlite {
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), log: Arc::default() }
     }
 
     fn open(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
@@ -55,10 +61,10 @@ impl Engine for Sqlite {
         pragma(&connection, "foreign_keys", true)?;
         pragma(&connection, "cache_size", -WRITER_CACHE_KIB)?;
         pragma(&connection, "temp_store", "MEMORY")?;
-        // A checkpoint thread does this off the writer; this is only the net beneath it.
-        pragma(&connection, "wal_autocheckpoint", 20_000)?;
-        pragma(&connection, "journal_size_limit", 64 * 1024 * 1024)?;
-        Ok(Box::new(SqliteSession::new(connection)))
+        pragma(&connection, "journal_size_limit", LOG_FILE_OCTETS)?;
+        // It takes the place of the engine's own way to keep the log short.
+        connection.wal_hook(Some(log::hook));
+        Ok(Box::new(SqliteSession::new(connection, Some(Arc::clone(&self.log)))))
     }
 
     fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
@@ -67,7 +73,7 @@ impl Engine for Sqlite {
         pragma(&connection, "cache_size", -READER_CACHE_KIB)?;
         pragma(&connection, "mmap_size", 1_i64 << 32)?;
         pragma(&connection, "temp_store", "MEMORY")?;
-        Ok(Box::new(SqliteSession::new(connection)))
+        Ok(Box::new(SqliteSession::new(connection, None)))
     }
 
     fn version(&self, session: &mut dyn Session) -> Result<i64, StoreError> {
@@ -126,9 +132,30 @@ impl Engine for Sqlite {
     }
 
     fn checkpoint(&self) -> Result<(), StoreError> {
-        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(|error| cause(&error))
+        if self.log.pass_begins() {
+            let moved_all = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|connection| checkpoint(&connection));
+            self.log.pass_ended(*moved_all.as_ref().unwrap_or(&false));
+            moved_all?;
+        }
+        Ok(())
     }
+
+    fn wait_for_checkpoint(&self, patience: Duration) -> bool {
+        self.log.wait(patience)
+    }
+
+    fn stop_checkpoints(&self) {
+        self.log.stop();
+    }
+}
+
+/// Moves what is in the log into the database, as far as nobody is in the way. Whether that was all.
+fn checkpoint(connection: &Connection) -> Result<bool, StoreError> {
+    let moved = |row: &rusqlite::Row<'_>| {
+        let [busy, in_log, moved] = [row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?];
+        Ok(busy == 0 && moved >= in_log)
+    };
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], moved).map_err(|error| cause(&error))
 }
 
 /// Pragmas take no parameters and statements are `'static`: one text per version we know.

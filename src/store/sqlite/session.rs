@@ -1,19 +1,23 @@
 //! One connection: statements prepared once, values bound, rows read in place.
 
 use super::cause;
+use super::log::Log;
 use crate::store::error::StoreError;
 use crate::store::tx::{Begin, Row, Session, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 pub(super) struct SqliteSession {
     connection: Connection,
+    /// Of the writer.
+    log: Option<Arc<Log>>,
 }
 
 impl SqliteSession {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection }
+    pub(super) fn new(connection: Connection, log: Option<Arc<Log>>) -> Self {
+        Self { connection, log }
     }
 }
 
@@ -94,11 +98,20 @@ impl Session for SqliteSession {
     }
 
     fn begin(&mut self, kind: Begin) -> Result<(), StoreError> {
+        if self.log.as_ref().is_some_and(|log| log.rest_is_due())
+            && let Err(error) = super::checkpoint(&self.connection)
+        {
+            tracing::warn!(%error, "the log could not be begun anew");
+        }
         self.execute(if kind == Begin::Write { "BEGIN IMMEDIATE" } else { "BEGIN" }, &[]).map(|_| ())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        self.execute("COMMIT", &[]).map(|_| ())
+        self.execute("COMMIT", &[])?;
+        if let Some(log) = &self.log {
+            log.committed();
+        }
+        Ok(())
     }
 
     fn rollback(&mut self) {

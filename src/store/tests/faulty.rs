@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 /// What goes wrong, and how far off it is. Shared with the test, which arms it when its preparations are done.
 #[derive(Debug, Default)]
@@ -115,6 +116,14 @@ impl Engine for FaultyEngine {
 
     fn checkpoint(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn wait_for_checkpoint(&self, patience: Duration) -> bool {
+        self.inner.wait_for_checkpoint(patience)
+    }
+
+    fn stop_checkpoints(&self) {
+        self.inner.stop_checkpoints();
     }
 }
 
