@@ -46,9 +46,8 @@ use marks::Marks;
 use planned::{Planned, StoredMessage, with_return_path};
 use shelf::Shelf;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// The service. Clones share it.
 #[derive(Clone)]
@@ -156,41 +155,56 @@ impl Delivery {
     {
         let this = self.clone();
         let snapshot = self.0.directory.snapshot().await?;
-        let plan = move || {
+        let make = move || {
             let mut message = message::return_path(mail.envelope.sender.as_ref()).raw().to_vec();
             let return_path_octets = message.len();
             message = read(message).map_err(DeliveryError::Source)?;
             let stored = StoredMessage::received(message, return_path_octets);
-            let planned = Planned::new(&this, snapshot, mail, answers, stored)?;
-            // What is stored ahead gets its number first; everything else goes to the writer from here.
-            let depositing = match planned.ahead {
-                None if planned.is_worth_a_commit() => Some(this.begin(&planned)?),
-                _ => None,
-            };
-            Ok::<_, DeliveryError>((planned, depositing))
+            Ok::<_, DeliveryError>(Planned::new(&this, snapshot, mail, answers, stored)?)
         };
         if octets > BODY_AHEAD_OCTETS {
             let turn = self.0.large.turn().await?;
-            let (planned, depositing) = turn.run(plan).await??;
-            return self.commit(planned, depositing).await;
+            let planned = turn.run(make).await??;
+            return self.commit(planned, None).await;
         }
         // Three times the message: as read, as the engine decodes it, as it is compressed.
         let wanted = kibibytes(3 * octets).max(1);
         let _memory = self.0.memory.acquire_many(wanted as u32).await.map_err(|_| DeliveryError::Died)?;
-        let planned = tokio::task::spawn_blocking(plan);
-        let (planned, depositing) = planned.await.map_err(|_| DeliveryError::Died)??;
-        self.commit(planned, depositing).await
+        let (planned, committed) = self.attempt(make).await?;
+        self.commit(planned, committed).await
+    }
+
+    /// Makes a plan on a thread that may be kept busy, and puts it into the writer's queue from there, so that whoever waits
+    /// is woken once, by the commit.
+    async fn attempt(
+        &self,
+        make: impl FnOnce() -> Result<Planned, DeliveryError> + Send + 'static,
+    ) -> Result<(Planned, Option<Committed>), DeliveryError> {
+        let (tell, told) = oneshot::channel();
+        let this = self.clone();
+        // If it dies, so does `tell`. Nobody waits any more for what a session that went away has begun.
+        drop(tokio::task::spawn_blocking(move || {
+            let made = make().and_then(|planned| {
+                // What is stored ahead gets its number first.
+                let is_ready = planned.ahead.is_none() && planned.is_worth_a_commit();
+                let deposit = if is_ready { Some(planned.deposit(&this)?) } else { None };
+                Ok((planned, deposit))
+            });
+            match made {
+                Ok((planned, Some(deposit))) => this.0.store.deposit_then(deposit, move |committed| {
+                    let _ = tell.send(Ok((planned, Some(committed))));
+                }),
+                Ok((planned, None)) => drop(tell.send(Ok((planned, None)))),
+                Err(error) => drop(tell.send(Err(error))),
+            }
+        }));
+        told.await.map_err(|_| DeliveryError::Died)?
     }
 
     /// Whether the disk has room for a message that is said to be so long: to be received, and to be stored. What can't be
     /// found out is no reason to refuse anything.
     pub fn has_room_on_disk(&self, octets: u64) -> bool {
         octets == 0 || self.0.store.free_octets().is_ok_and(|free| free / 2 > octets)
-    }
-
-    /// Puts the plan into the writer's queue. Blocks.
-    fn begin(&self, planned: &Planned) -> Result<Depositing, DeliveryError> {
-        Ok(Box::pin(self.0.store.begin_deposit(planned.deposit(self)?)))
     }
 
     /// Writes down that a message was refused before it came here.
@@ -231,43 +245,31 @@ impl Delivery {
         World { snapshot, shelf: &self.0.shelf, marks: &self.0.marks, hostname: self.0.hostname.as_str() }
     }
 
-    async fn commit(
-        &self,
-        mut planned: Planned,
-        mut depositing: Option<Depositing>,
-    ) -> Result<Vec<Fate>, DeliveryError> {
+    async fn commit(&self, mut planned: Planned, mut first: Option<Committed>) -> Result<Vec<Fate>, DeliveryError> {
         if let Some(ahead) = planned.ahead.take() {
             planned.original = BodyChoice::Stored(self.0.store.put_body(ahead).await?);
         }
         // Each round takes one account out, so there are no more rounds than accounts. Where nobody takes the message, what
         // decided that is remembered all the same.
         while planned.is_worth_a_commit() {
-            let committing = match depositing.take() {
-                Some(under_way) => under_way,
-                None => {
-                    let this = self.clone();
-                    // Scripts may run for what the house writes: not on a network thread.
-                    let prepared = tokio::task::spawn_blocking(move || {
-                        let depositing = this.begin(&planned);
-                        (planned, depositing)
-                    });
-                    let (back, under_way) = prepared.await.map_err(|_| DeliveryError::Died)?;
-                    planned = back;
-                    under_way?
-                }
+            let committed;
+            (planned, committed) = match first.take() {
+                Some(committed) => (planned, Some(committed)),
+                // Scripts may run for what the house writes: not on a network thread.
+                None => self.attempt(move || Ok(planned)).await?,
             };
-            match committing.await {
-                Ok(_) => break,
-                Err(StoreError::OverQuota(account)) if planned.plan.leave_out(account) => {}
-                Err(error) => return Err(error.into()),
+            match committed {
+                Some(Err(StoreError::OverQuota(account))) if planned.plan.leave_out(account) => {}
+                Some(Err(error)) => return Err(error.into()),
+                Some(Ok(_)) | None => break,
             }
         }
         Ok(planned.plan.recipients)
     }
 }
 
-/// A commit that has been queued.
-type Depositing = Pin<Box<dyn Future<Output = Result<Deposited, StoreError>> + Send>>;
+/// What came of a commit.
+type Committed = Result<Deposited, StoreError>;
 
 fn kibibytes(octets: usize) -> usize {
     octets.div_ceil(1024)

@@ -97,13 +97,11 @@ impl Store {
         self.write(deposit.octets(), move |tx| put(tx, &deposit, now)).await
     }
 
-    /// The same, queued at once by a thread that may block: whoever awaits the answer is spared one change of threads.
-    pub fn begin_deposit(
-        &self,
-        deposit: Deposit,
-    ) -> impl Future<Output = Result<Deposited, StoreError>> + Send + use<> {
+    /// The same, queued by a thread that may block; `then` is told by the writer's thread, so it must be quick. If the
+    /// store closes before, it is dropped.
+    pub fn deposit_then(&self, deposit: Deposit, then: impl FnOnce(Result<Deposited, StoreError>) + Send + 'static) {
         let now = self.0.clock.now();
-        self.begin_write(deposit.octets(), move |tx| put(tx, &deposit, now))
+        self.0.writer.write_then(deposit.octets(), move |tx| put(tx, &deposit, now), then);
     }
 }
 

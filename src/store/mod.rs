@@ -222,19 +222,6 @@ impl Store {
         self.0.writer.write(octets, work).await
     }
 
-    /// Queued at once, from a thread that may block.
-    fn begin_write<T, F>(
-        &self,
-        octets: usize,
-        work: F,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-    {
-        self.0.writer.begin(octets, work)
-    }
-
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -26,17 +26,19 @@ trait Job: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct TypedJob<T, F> {
+struct TypedJob<T, F, C> {
     octets: usize,
     work: F,
     result: Option<Result<T, StoreError>>,
-    caller: oneshot::Sender<Result<T, StoreError>>,
+    /// Whom to tell.
+    caller: C,
 }
 
-impl<T, F> Job for TypedJob<T, F>
+impl<T, F, C> Job for TypedJob<T, F, C>
 where
     T: Send,
     F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+    C: FnOnce(Result<T, StoreError>) + Send,
 {
     fn octets(&self) -> usize {
         self.octets
@@ -59,8 +61,7 @@ where
             (Err(error), _) => Err(error),
             (Ok(()), None) => Err(StoreError::Closed),
         };
-        // A caller who went away has no use for the answer; what was done stays done.
-        let _ = self.caller.send(result);
+        (self.caller)(result);
     }
 }
 
@@ -91,30 +92,26 @@ impl Writer {
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(TypedJob { octets, work, result: None, caller });
+        // A caller who went away has no use for the answer; what was done stays done.
+        let tell = move |result| drop(caller.send(result));
+        let job = Box::new(TypedJob { octets, work, result: None, caller: tell });
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// The same from a thread that may block: it waits for the place here, and for the commit wherever the answer is
-    /// awaited.
-    pub(super) fn begin<T, F>(
-        &self,
-        octets: usize,
-        work: F,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    /// The same from a thread that may block: it waits for the place here. The writer's own thread tells `then`.
+    pub(super) fn write_then<T, F, C>(&self, octets: usize, work: F, then: C)
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        C: FnOnce(Result<T, StoreError>) + Send + 'static,
     {
-        let (caller, answer) = oneshot::channel();
-        let job = Box::new(TypedJob { octets, work, result: None, caller });
+        let job = Box::new(TypedJob { octets, work, result: None, caller: then });
         if let Some(queue) = &self.queue {
-            // Without a thread left the job is dropped, and with it the caller's channel: that reads as closed.
+            // Without a thread left the job is dropped, and `then` with it.
             let _ = queue.blocking_send(job);
         }
-        async { answer.await.unwrap_or(Err(StoreError::Closed)) }
     }
 }
 
