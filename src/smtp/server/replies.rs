@@ -106,7 +106,6 @@ table! {
         /// RFC 4954 section 6.
         LoginNeedsTls => 538 (5, 7, 11) "Encryption is required for a login";
         LoggedInAlready => 503 (5, 5, 1) "You are logged in already";
-        LoginDuringMail => 503 (5, 5, 1) "Not while a message is being sent";
         UnknownMechanism => 504 (5, 5, 4) "This way to log in is not offered";
         LoginEncoding => 501 (5, 5, 2) "Not base64";
         LoginMalformed => 501 (5, 5, 2) "Malformed login";
@@ -140,7 +139,6 @@ table! {
         RateLimited => 451 (4, 7, 1) "Too much in a short time, try again later";
         SenderNotYours => 550 (5, 7, 1) "This sender address is not yours";
         HeaderSenderNotYours => 550 (5, 7, 1) "An address in the message's From or Sender is not yours";
-        SenderRefused => 550 (5, 7, 1) "This sender is refused";
         DmarcFailed => 550 (5, 7, 1) "Refused, as the policy of the author's domain asks";
         AuthenticationDeferred => 451 (4, 4, 3) "The sender can't be checked now, try again later";
 
@@ -162,7 +160,6 @@ table! {
         BinaryNotConvertible => 554 (5, 6, 3) "A binary part of the message is signed and can't be converted";
         Malformed => 550 (5, 6, 0) "The message is malformed";
         Looping => 554 (5, 4, 6) "The message is going round in circles";
-        ContentRefused => 550 (5, 7, 1) "The message is refused";
         /// RFC 5429: the recipient's own words go with it.
         RejectedByRecipient => 550 (5, 7, 1) "The recipient refuses this message";
     }

@@ -11,6 +11,7 @@
 //! | the sender `spammer@…` | refused at MAIL, `late@…` at DATA |
 //! | a client called `evil` | refused at EHLO |
 //! | jane@example.org with the password `secret` | may log in with PLAIN and LOGIN, and send as herself |
+//! | busy@example.org | can't be looked up now |
 
 use crate::support::dialog::{Scene, Script, Wire, play_all};
 use crate::support::listening::Listening;
@@ -194,6 +195,9 @@ impl Guest {
     }
 
     fn check(&mut self, name: &[u8], password: &[u8]) -> AuthAnswer {
+        if name == b"busy@example.org" {
+            return AuthAnswer::Refused(Cause::LoginUnavailable.into());
+        }
         self.logged_in = name == b"jane@example.org" && password == b"secret";
         if self.logged_in {
             AuthAnswer::LoggedIn("jane@example.org".into())
@@ -257,7 +261,7 @@ impl Conversation for Guest {
     }
 
     fn hello<'a>(&'a mut self, hello: &'a Hello) -> Answer<'a, Verdict> {
-        let verdict = if &*hello.name == "evil" { Err(Cause::ContentRefused.into()) } else { Ok(()) };
+        let verdict = if &*hello.name == "evil" { Err(Cause::BlockListed.into()) } else { Ok(()) };
         Box::pin(std::future::ready(verdict))
     }
 
@@ -269,7 +273,7 @@ impl Conversation for Guest {
     fn mail<'a>(&'a mut self, envelope: &'a Envelope) -> Answer<'a, Verdict> {
         let sender = envelope.sender.as_ref();
         let verdict = match sender.map_or("", Address::local) {
-            "spammer" => Err(Cause::SenderRefused.into()),
+            "spammer" => Err(Cause::BlockListed.into()),
             _ if self.logged_in && sender.is_some_and(|sender| sender.to_string() != "jane@example.org") => {
                 Err(Cause::SenderNotYours.into())
             }

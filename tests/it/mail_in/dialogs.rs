@@ -13,7 +13,8 @@
 //! | anybody at catch.example | jane |
 //!
 //! `! look` writes down what was filed and sent since the last one, sorted: `jane INBOX subject`, and `send kind
-//! sender>recipient by destination`, and what is asked for it. `! read jane` gives the newest message in jane's INBOX, escaped. `! log in jane` logs in by PLAIN.
+//! sender>recipient by destination`, and what is asked for it. `! read jane` gives the newest message in jane's INBOX,
+//! escaped. `! login jane` logs in by PLAIN, `! suspend jane` is what an administrator does.
 
 use crate::support::dialog::{Scene, Script, Wire, play_all};
 use crate::support::running::{PASSWORD, Running};
@@ -85,14 +86,15 @@ async fn house() -> Running {
 async fn play(script: &Script, house: &Running) -> Result<(), String> {
     let service = script.settings.get("service").map_or("smtp", String::as_str);
     let stream = TcpStream::connect(house.port(service)).await.unwrap();
-    let mut scene = MailIn { house, service, seen: BTreeMap::new(), sends: 0, events: VecDeque::new() };
+    let mut scene = MailIn::new(house, service);
     // What earlier conversations left behind is not this one's.
     scene.look().await;
     scene.events.clear();
     script.play(stream, &mut scene).await
 }
 
-struct MailIn<'a> {
+/// The client's side of a conversation, and what it left behind in the house.
+pub struct MailIn<'a> {
     house: &'a Running,
     service: &'a str,
     /// Messages of each person that were seen.
@@ -101,10 +103,17 @@ struct MailIn<'a> {
     events: VecDeque<String>,
 }
 
-impl MailIn<'_> {
+impl<'a> MailIn<'a> {
+    pub fn new(house: &'a Running, service: &'a str) -> Self {
+        Self { house, service, seen: BTreeMap::new(), sends: 0, events: VecDeque::new() }
+    }
+
     async fn look(&mut self) {
         let mut news = Vec::new();
         for person in PEOPLE {
+            if self.house.server.house.store.account(&person.parse().unwrap()).await.unwrap().is_none() {
+                continue;
+            }
             let name = person.split('@').next().unwrap();
             let mut mailboxes: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for filed in self.house.filed(person).await {
@@ -155,6 +164,10 @@ impl MailIn<'_> {
                 wire
             }
             ("login", wire) => login(wire, rest).await,
+            ("suspend", wire) => {
+                self.house.act(AccountSuspend { address: format!("{rest}@example.org").parse().unwrap() }).await;
+                wire
+            }
             _ => panic!("nobody knows how to {words}"),
         }
     }

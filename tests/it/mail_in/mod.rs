@@ -4,4 +4,5 @@ mod dialogs;
 mod load;
 mod policy;
 mod programs;
+mod refusals;
 mod trust;

