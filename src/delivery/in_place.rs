@@ -78,6 +78,13 @@ pub struct ReadyScript {
     name: Arc<ScriptName>,
 }
 
+impl ReadyScript {
+    /// Why it can't run where nothing has happened to the message, in words for its owner.
+    pub fn needs_event(&self) -> Option<String> {
+        self.script.needs_event().map(|error| error.to_string())
+    }
+}
+
 #[derive(Debug)]
 pub enum NotReady {
     Missing,

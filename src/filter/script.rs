@@ -65,6 +65,7 @@ pub struct Script {
     pub(super) calls: Vec<Call>,
     includes: Vec<IncludeUse>,
     warnings: Vec<Warning>,
+    for_events: Option<Position>,
 }
 
 impl Script {
@@ -79,6 +80,11 @@ impl Script {
 
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Why it can't run where nothing has happened in a mailbox: it requires "imapsieve".
+    pub fn needs_event(&self) -> Option<CompileError> {
+        self.for_events.map(|at| at.error("the extension \"imapsieve\" is for what happens in mailboxes"))
     }
 }
 
@@ -164,6 +170,7 @@ pub fn compile(source: &[u8], kind: ScriptKind) -> Result<Arc<Script>, CompileEr
         calls: built.calls,
         includes: built.includes,
         warnings: built.warnings,
+        for_events: built.for_events,
     }))
 }
 

@@ -9,7 +9,7 @@ use super::replies::{Code, Status};
 use super::view::NumbersError;
 use crate::auth::AuthFailure;
 use crate::mailbox::MailboxError;
-use crate::types::limits::ANNOTATION_OCTETS_MAX;
+use crate::types::limits::{ANNOTATION_OCTETS_MAX, IMAP_APPEND_MESSAGES_MAX};
 use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +176,10 @@ fn grammar_answer(cause: grammar::Cause) -> Answer {
         // RFC 9051 section 7.1: with the charsets we read; there are many, and this is the one to use.
         grammar::Cause::BadCharset | grammar::Cause::BadCharsetUnsaved => {
             Answer::no(Code::BadCharset(&["UTF-8", "US-ASCII"]), "Unknown character set")
+        }
+        grammar::Cause::TooManyMessages => {
+            let messages = IMAP_APPEND_MESSAGES_MAX as u32;
+            Answer::no(Code::MessageLimit { messages, uid: None }, "These are too many messages at once")
         }
         grammar::Cause::Limit(_) => Answer { code: Some(Code::Limit), ..Answer::bad(cause.to_string()) },
         grammar::Cause::LiteralTooBig => Answer::no(Code::TooBig, "Literal too big"),

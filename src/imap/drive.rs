@@ -4,10 +4,7 @@ use super::framing::{Event, Framer, Sizes};
 use super::session::{Link, Services, Session, Step};
 use crate::auth::{ChannelBinding, Peer, Security};
 use crate::net::{Connection, NetError, TlsServer, Transfer};
-use crate::types::limits::{
-    IMAP_IDLE_BUFFER_OCTETS, IMAP_KEEPALIVE_SECONDS, IMAP_PATIENCE_SECONDS, IMAP_PROGRESS_SECONDS,
-    OUTPUT_OCTETS_HIGH_WATER,
-};
+use crate::types::limits::{IMAP_IDLE_BUFFER_OCTETS, IMAP_KEEPALIVE_SECONDS, OUTPUT_OCTETS_HIGH_WATER};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,9 +103,9 @@ impl Run<'_> {
         tokio::select! {
             biased;
             step = &mut going => return Ok(step),
-            () = sleep(Duration::from_secs(IMAP_PATIENCE_SECONDS)) => {}
+            () = sleep(self.driver.services.patience) => {}
         }
-        let mut telling = interval(Duration::from_secs(IMAP_PROGRESS_SECONDS));
+        let mut telling = interval(self.driver.services.progress);
         telling.reset();
         loop {
             let listens = work.can_be_left() && connection.buffered().len() < IMAP_IDLE_BUFFER_OCTETS;

@@ -1,6 +1,4 @@
 //! What a client wants to be told of without asking (RFC 5465): which events of which mailboxes. Pure.
-//!
-//! Of mailboxes others share, only their messages are told: their names and annotations are their owners' business.
 
 use super::cause::Cause;
 use super::grammar::{Event, EventGroup, FetchItem, MailboxFilter};
@@ -87,6 +85,11 @@ impl Rules {
     pub(super) fn wanted(&self, asker: Asker, listing: &Listing, place: Place<'_>) -> Wanted {
         let mut groups = self.groups.iter();
         groups.find(|(filter, _)| takes(filter, asker, listing, place)).map(|(_, wanted)| *wanted).unwrap_or_default()
+    }
+
+    /// Whether mailboxes as such are told of.
+    pub(super) fn has_names(&self) -> bool {
+        self.groups.iter().any(|(_, wanted)| wanted.of_names())
     }
 
     /// Whether anything is told but of the selected mailbox.

@@ -22,6 +22,9 @@ pub(super) fn query_of(key: Key, resolve: Resolve<'_>) -> Result<Query, Cause> {
         Key::And(keys) => Query::And(each(keys)?),
         Key::Not(key) => Query::Not(Box::new(query_of(*key, resolve)?)),
         Key::Numbers(addressing, numbers) => Query::Uids(resolve(addressing, &numbers)?),
+        // Not `n:*`, which takes the last message whatever its UID (RFC 9738 section 3.2).
+        Key::UidAfter(uid) => Query::Uids(UidSet::from_ranges(uid.checked_add(1).map(|first| (first, u32::MAX)))),
+        Key::UidBefore(uid) => Query::Uids(UidSet::from_ranges((uid > 1).then(|| (1, uid - 1)))),
         Key::Flag(flags) => Query::Flags(flags),
         Key::Keyword(name) => Query::Keyword(name.into()),
         // No message has it here, as IMAP4rev2 has done away with it.
@@ -52,6 +55,15 @@ pub(super) fn query_of(key: Key, resolve: Resolve<'_>) -> Result<Query, Cause> {
         Key::ThreadId(id) => thread_id_of(&id).map_or(NOTHING, Query::ThreadId),
         Key::StoredFilter(name) => return Err(Cause::UnknownFilter(name)),
     })
+}
+
+/// The messages that have to be looked at for it: those that the numbers in it leave.
+pub(super) fn candidates(query: &Query, among: UidSet) -> UidSet {
+    match query {
+        Query::Uids(uids) => among.intersection(uids),
+        Query::And(all) => all.iter().fold(among, |among, one| candidates(one, among)),
+        _ => among,
+    }
 }
 
 fn place_of(place: TextIn) -> TextPlace {

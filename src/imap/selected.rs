@@ -104,6 +104,22 @@ impl Session {
         (uids, Some(Code::MessageLimit { messages, uid }))
     }
 
+    /// A tagged reply has one code: that the limit was reached is said before it where there is another (RFC 9738 section
+    /// 3.1).
+    pub(super) fn one_code(&mut self, code: Option<Code>, limited: Option<Code>) -> Option<Code> {
+        let (Some(code), Some(limited)) = (&code, &limited) else { return code.or(limited) };
+        self.replies.untagged(Status::No, Some(limited), "Not all of them");
+        Some(code.clone())
+    }
+
+    /// What was done for the others is done.
+    pub(super) fn messages_gone(&mut self, code: Option<Code>) -> Cause {
+        if let Some(limited @ Code::MessageLimit { .. }) = code {
+            self.one_code(Some(Code::ExpungeIssued), Some(limited));
+        }
+        Cause::MessagesGone
+    }
+
     pub(super) fn selected_mut(&mut self) -> Result<&mut Selected, Cause> {
         self.selected.as_deref_mut().ok_or(Cause::SelectFirst)
     }

@@ -40,6 +40,9 @@ pub struct Services {
     pub messages_max: u32,
     /// Silence after which a session ends that is logged in.
     pub idle: Duration,
+    /// After which a command counts as one that takes long, and how often its client is told that it goes on (RFC 9585).
+    pub patience: Duration,
+    pub progress: Duration,
 }
 
 /// What the driver does next.

@@ -45,7 +45,7 @@ pub(super) fn takes(filter: &MailboxFilter, asker: Asker, listing: &Listing, pla
 /// A name no mailbox can have is one of no mailbox.
 pub(super) fn named(mailboxes: &[Mailbox]) -> impl Iterator<Item = &MailboxName> {
     mailboxes.iter().filter_map(|mailbox| match mailbox {
-        Mailbox::Named(name) => Some(name),
+        Mailbox::Named(name) | Mailbox::Respelled { name, .. } => Some(name),
         Mailbox::Impossible(_) => None,
     })
 }

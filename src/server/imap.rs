@@ -5,7 +5,9 @@ use super::listeners::{Stage, Task};
 use crate::imap::{Driver, Services};
 use crate::mailbox::{MailboxError, Mailboxes, Settings};
 use crate::net::{Listener, Security, serve};
-use crate::types::limits::{IMAP_BEFORE_LOGIN_SECONDS, IMAP_COMMAND_MESSAGES_MAX};
+use crate::types::limits::{
+    IMAP_BEFORE_LOGIN_SECONDS, IMAP_COMMAND_MESSAGES_MAX, IMAP_PATIENCE_SECONDS, IMAP_PROGRESS_SECONDS,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ impl Imap {
             clock: Arc::clone(house.store.clock()),
             hostname: house.config.host(),
             messages_max: IMAP_COMMAND_MESSAGES_MAX,
+            patience: Duration::from_secs(IMAP_PATIENCE_SECONDS),
+            progress: Duration::from_secs(IMAP_PROGRESS_SECONDS),
             idle: Duration::from_secs(limits.imap_idle_seconds),
         };
         Ok(Self { services: Arc::new(services) })

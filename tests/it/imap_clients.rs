@@ -21,8 +21,14 @@ pub struct Served {
 
 impl Served {
     pub async fn new() -> Self {
+        Self::furnished(|_| ()).await
+    }
+
+    /// With a house that is not quite as usual.
+    pub async fn furnished(furnish: impl FnOnce(&mut House)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let house = House::new(&directory.path().join("data"), true).await;
+        let mut house = House::new(&directory.path().join("data"), true).await;
+        furnish(&mut house);
         let driver = Arc::new(Driver::new(Arc::new(house.imap()), None, "imap"));
         let listening = Listening::start(Security::Plain, Duration::from_secs(60), move |connection| {
             let driver = Arc::clone(&driver);

@@ -25,6 +25,8 @@ pub(super) struct Built {
     pub(super) calls: Vec<Call>,
     pub(super) includes: Vec<IncludeUse>,
     pub(super) warnings: Vec<Warning>,
+    /// Where the script says that it is for events in mailboxes.
+    pub(super) for_events: Option<Position>,
     /// Which line of `text` begins what stands where in the original.
     lines: Vec<(usize, Position)>,
 }
@@ -131,7 +133,12 @@ impl Builder {
         for name in arguments.list(0) {
             let text = name.constant().unwrap_or_default();
             match Extension::parse(text) {
-                Some(extension) => self.extensions.add(extension),
+                Some(extension) => {
+                    self.extensions.add(extension);
+                    if extension == Extension::ImapSieve {
+                        self.built.for_events.get_or_insert(name.at);
+                    }
+                }
                 None => return Err(name.at.error(format!("the extension \"{text}\" is not supported"))),
             }
         }

@@ -15,6 +15,10 @@ impl Session {
     pub(super) async fn append(&mut self, mailbox: Mailbox, messages: Vec<AppendMessage>) -> Outcome {
         let viewer = self.viewer()?;
         let name = mailbox.named()?;
+        // RFC 9738 section 3.1: all or none, so these can't be the first of more.
+        if messages.len() as u64 > u64::from(self.services.messages_max) {
+            return Err(Cause::TooManyMessages(self.services.messages_max));
+        }
         let mut new = Vec::with_capacity(messages.len());
         for message in messages {
             new.push(self.new_message(message).await?);

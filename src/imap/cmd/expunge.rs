@@ -6,8 +6,8 @@ use crate::imap::events::Scene;
 use crate::imap::grammar::{Addressing, Mailbox, Numbers};
 use crate::imap::replies::{Code, Status};
 use crate::imap::session::{COMPLETED, Done, Outcome, Session};
-use crate::mailbox::{CopyOutcome, MailboxRecord};
-use crate::types::MailboxName;
+use crate::mailbox::{CopyOutcome, Entry, MailboxRecord};
+use crate::types::{Flags, MailboxName};
 use std::sync::Arc;
 
 impl Session {
@@ -16,7 +16,12 @@ impl Session {
         selected.must_be_writable()?;
         let (uids, limited) = match &numbers {
             Some(numbers) => {
-                let (uids, limited) = self.within_limit(selected.view.resolve(Addressing::Uid, numbers)?);
+                let named = selected.view.resolve(Addressing::Uid, numbers)?;
+                // RFC 9738 section 3.1: what counts are the messages that go.
+                let state = self.services.mailboxes.state(selected.mailbox()).await?;
+                let marked = |entry: &&Entry| entry.flags.contains(Flags::DELETED);
+                let marked = state.entries_of(&named).filter(marked).map(|entry| entry.uid).collect();
+                let (uids, limited) = self.within_limit(marked);
                 (Some(uids), limited)
             }
             None => (None, None),
@@ -26,7 +31,7 @@ impl Session {
         let state = self.services.mailboxes.state(selected.mailbox()).await?;
         // RFC 7162 section 3.2.7.
         let code = self.enabled.qresync.then(|| Code::HighestModSeq(state.highest_modseq().0));
-        Ok(Done::Completed(limited.or(code)))
+        Ok(Done::Completed(self.one_code(code, limited)))
     }
 
     pub(super) async fn copy(&mut self, addressing: Addressing, numbers: &Numbers, to: Mailbox) -> Outcome {
@@ -90,6 +95,7 @@ impl Session {
         }
         let moved = moved.map_or(0, |moved| moved.sources.len() as u64);
         if addressing == Addressing::Sequence && moved < uids.count() {
+            self.one_code(Some(Code::ExpungeIssued), limited);
             return Err(Cause::MessagesGone);
         }
         Ok(Done::Completed(limited))

@@ -21,6 +21,10 @@ impl Session {
             uids = self.changed_since(ModSeq(since), &uids, &fetch).await?;
         }
         if let Some(range) = fetch.partial {
+            // RFC 9738 section 3.1: what is asked for can be known to be too much.
+            if range.last - range.first >= self.services.messages_max {
+                return Err(Cause::TooManyMessages(self.services.messages_max));
+            }
             uids = window(&uids, range);
         }
         let (uids, limited) = self.within_limit(uids);
@@ -90,6 +94,11 @@ impl Session {
             Err(MailboxError::NotPermitted) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
+        if !changed.is_empty() {
+            // RFC 6785 section 2.2.3: this way of changing flags is one like the others.
+            let after = self.services.mailboxes.state(self.selected()?.mailbox()).await?;
+            self.after_store(&state, &after, &changed).await?;
+        }
         let mut seen = UidSet::new();
         let view = &mut self.selected_mut()?.view;
         for (modseq, uids) in changed {

@@ -211,7 +211,7 @@ impl Session {
         }
         // A UID that nothing has is no error; a number the client was given, and can't use any more, is.
         if fetching.missing && fetching.by_number {
-            return Err(Cause::MessagesGone);
+            return Err(self.messages_gone(fetching.code));
         }
         Ok(Done::Completed(fetching.code))
     }

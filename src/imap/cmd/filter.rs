@@ -1,12 +1,14 @@
 //! FILTER and UID FILTER (draft-bosch-imap-filter-sieve-00): a script run over messages that a search finds, as if they came
 //! in now.
 
+use super::search::Matching;
 use crate::delivery::{Chosen, NotReady, Occasion, ReadyScript};
 use crate::imap::cause::Cause;
 use crate::imap::events::Scripts;
 use crate::imap::fetching::Messages;
 use crate::imap::grammar::{Addressing, FilterScript, Key};
-use crate::imap::session::{COMPLETED, Outcome, Running, Session};
+use crate::imap::replies::Code;
+use crate::imap::session::{Done, Outcome, Running, Session};
 use crate::mailbox::MailboxError;
 use crate::types::MailboxName;
 
@@ -17,6 +19,8 @@ pub(in crate::imap) struct Filtering {
     mailbox: MailboxName,
     messages: Messages,
     addressing: Addressing,
+    /// Said at the end.
+    limited: Option<Code>,
 }
 
 impl Session {
@@ -36,7 +40,13 @@ impl Session {
             FilterScript::Script(text) => Chosen::Text(text.into_bytes()),
         };
         // Section 3.2: the script first; what is wrong with it is said once and not of every message.
-        let ready = match self.services.delivery.ready_script(viewer, chosen).await {
+        let ready = self.services.delivery.ready_script(viewer, chosen).await;
+        // Section 4.9: nothing has happened to these messages.
+        let ready = ready.and_then(|ready| match ready.needs_event() {
+            Some(error) => Err(NotReady::Broken(error)),
+            None => Ok(ready),
+        });
+        let ready = match ready {
             Ok(ready) => ready,
             Err(why) => {
                 let tag = self.tag.as_ref().map_or("", |tag| tag.as_str()).to_owned();
@@ -50,18 +60,15 @@ impl Session {
                 return Err(Cause::FilterNotReady);
             }
         };
-        let (found, _) = {
-            let matching = self.matching(key).await?;
-            self.within_limit(matching.uids)
-        };
-        let messages = Messages::new(self.selected()?.view.sequence().pieces_of(&found).collect());
+        let Matching { uids, limited, .. } = self.matching(key).await?;
+        let messages = Messages::new(self.selected()?.view.sequence().pieces_of(&uids).collect());
         let (scripts, mailbox) = (self.scripts()?, record.name);
-        self.run(Running::Filtering(Box::new(Filtering { ready, scripts, mailbox, messages, addressing })))
+        self.run(Running::Filtering(Box::new(Filtering { ready, scripts, mailbox, messages, addressing, limited })))
     }
 
     /// One message.
     pub(in crate::imap) async fn filter_next(&mut self, mut filtering: Box<Filtering>) -> Outcome {
-        let Some((number, uid)) = filtering.messages.next() else { return Ok(COMPLETED) };
+        let Some((number, uid)) = filtering.messages.next() else { return Ok(Done::Completed(filtering.limited)) };
         let Filtering { ready, scripts, mailbox, .. } = &*filtering;
         let errors = scripts.filter_message(ready, self.selected()?.mailbox(), mailbox, uid, Occasion::Filter).await?;
         let tag = self.tag.as_ref().map_or("", |tag| tag.as_str()).to_owned();

@@ -2,7 +2,7 @@
 
 use crate::imap::cause::Cause;
 use crate::imap::grammar::{Mailbox, StatusItem, Use};
-use crate::imap::replies::{Code, Status};
+use crate::imap::replies::{Attribute, Code, ListReply, Status};
 use crate::imap::session::{COMPLETED, Done, Outcome, Session};
 use crate::mailbox::Rights;
 use crate::types::{MailboxName, SpecialUse};
@@ -10,9 +10,11 @@ use crate::types::{MailboxName, SpecialUse};
 impl Session {
     pub(super) async fn create(&mut self, mailbox: Mailbox, uses: &[Use]) -> Outcome {
         let viewer = self.viewer()?;
+        let old = mailbox.respelled().cloned();
         let name = mailbox.named()?;
         let usage = wanted_use(uses)?;
         let made = self.services.mailboxes.create(viewer, &name, usage).await?;
+        self.tell_old_name(&name, old.as_ref());
         // RFC 8474 section 4.1.
         Ok(Done::Completed(Some(Code::MailboxId(made.record.id))))
     }
@@ -34,7 +36,17 @@ impl Session {
         let viewer = self.viewer()?;
         let (from, to) = (from.named()?, to.named()?);
         self.services.mailboxes.rename(viewer, &from, &to).await?;
+        // INBOX stays, whatever becomes of its messages.
+        self.tell_old_name(&to, Some(&from).filter(|from| !from.is_inbox()));
         Ok(COMPLETED)
+    }
+
+    /// RFC 9051 section 6.3.9.7: how a mailbox is called now that the client has called otherwise.
+    pub(super) fn tell_old_name(&mut self, name: &MailboxName, old_name: Option<&MailboxName>) {
+        if self.enabled.rev2 && old_name.is_some() {
+            let attributes: [Attribute; 0] = [];
+            self.replies.list(&ListReply { name, attributes: &attributes, subscribed_child: false, old_name });
+        }
     }
 
     pub(super) async fn subscribe(&mut self, mailbox: Mailbox) -> Outcome {
@@ -52,7 +64,10 @@ impl Session {
     pub(super) async fn status(&mut self, mailbox: Mailbox, items: &[StatusItem]) -> Outcome {
         // RFC 7162 section 3.1.
         self.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
-        self.tell_status(&mailbox.named()?, items).await?;
+        let old = mailbox.respelled().cloned();
+        let name = mailbox.named()?;
+        self.tell_old_name(&name, old.as_ref());
+        self.tell_status(&name, items).await?;
         Ok(COMPLETED)
     }
 

@@ -11,9 +11,9 @@ use crate::imap::notifying::{Rules, Wanted};
 use crate::imap::replies::{Attribute, Code, ListReply, Status};
 use crate::imap::session::{COMPLETED, Notifying, Outcome, Session};
 use crate::imap::sources::{Asker, Place};
-use crate::mailbox::{AccountEvent, AccountFeed, EventKind, Listing, Rights, Seen, State};
+use crate::mailbox::{AccountEvent, AccountFeed, EventKind, Listing, OTHER_USERS, Rights, Seen, State};
 use crate::types::limits::{BODY_CHUNK_OCTETS, IMAP_NOTIFY_EVENTS_MAX, IMAP_NOTIFY_MAILBOXES_MAX};
-use crate::types::{MailboxId, MailboxName, UidSet};
+use crate::types::{HIERARCHY_SEPARATOR, MailboxId, MailboxName, UidSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub(in crate::imap) struct Notifier {
     pub(in crate::imap) rules: Rules,
     pub(in crate::imap) feeds: AccountFeed,
+    /// What others share, as the client was told last.
+    others: BTreeMap<MailboxId, MailboxName>,
 }
 
 impl Session {
@@ -44,6 +46,9 @@ impl Session {
         }
         let mut owners: BTreeSet<_> = watched.iter().map(|(seen, _)| seen.record.account).collect();
         owners.insert(asker.account);
+        if rules.has_names() {
+            owners.extend(listing.mailboxes.iter().map(|seen| seen.record.account).take(IMAP_NOTIFY_MAILBOXES_MAX));
+        }
         // Listened from here on: what happens after the STATUS is told.
         let feeds = self.services.mailboxes.account_feed(owners);
         for (seen, wanted) in &watched {
@@ -54,7 +59,8 @@ impl Session {
                 self.tell_status_of(seen, *wanted, MessageEvents { messages: true, flags: wanted.flags });
             }
         }
-        self.notifying = Notifying::Set(Box::new(Notifier { rules, feeds }));
+        let others = others_of(asker, &listing);
+        self.notifying = Notifying::Set(Box::new(Notifier { rules, feeds, others }));
         Ok(COMPLETED)
     }
 
@@ -84,6 +90,7 @@ impl Session {
         let rules = notifier.rules.clone();
         let listing = self.services.mailboxes.list(self.viewer()?).await?;
         let asker = self.asker()?;
+        self.tell_others(&rules, asker, &listing);
         let mut messages: BTreeMap<MailboxId, MessageEvents> = BTreeMap::new();
         for event in &events {
             match (&event.kind, event.mailbox) {
@@ -92,6 +99,7 @@ impl Session {
                 }
                 (EventKind::Messages { .. }, _) => {}
                 _ if event.account == asker.account => self.tell_event(&rules, asker, &listing, event),
+                (EventKind::Metadata(entries), Some(id)) => self.tell_shared(&rules, asker, &listing, (id, entries)),
                 _ => {}
             }
         }
@@ -105,10 +113,46 @@ impl Session {
         Ok(())
     }
 
+    /// How what others share is called now, where that has changed: by what they did to a mailbox, or by what they allow
+    /// (RFC 5465 sections 5.4 and 5.9).
+    fn tell_others(&mut self, rules: &Rules, asker: Asker, listing: &Listing) {
+        let Notifying::Set(notifier) = &mut self.notifying else { return };
+        let now = others_of(asker, listing);
+        if now == notifier.others {
+            return;
+        }
+        let before = std::mem::replace(&mut notifier.others, now.clone());
+        let wants = |name: &MailboxName, id: MailboxId| {
+            rules.wanted(asker, listing, Place { name, id: Some(id), is_own: false }).names
+        };
+        for (_, old) in before.iter().filter(|(id, old)| !now.contains_key(id) && wants(old, **id)) {
+            self.tell_mailbox(listing, old, Some(Attribute::NonExistent), None);
+        }
+        for (id, name) in &now {
+            let old = before.get(id);
+            if old != Some(name) && (wants(name, *id) || old.is_some_and(|old| wants(old, *id))) {
+                self.tell_mailbox(listing, name, None, old);
+            }
+        }
+    }
+
+    /// Annotations of a mailbox that somebody shares; what is private is his.
+    fn tell_shared(&mut self, rules: &Rules, asker: Asker, listing: &Listing, (id, entries): (MailboxId, &[String])) {
+        let Some(seen) = listing.mailboxes.iter().find(|seen| seen.record.id == id) else { return };
+        let shared: Vec<&str> =
+            entries.iter().map(String::as_str).filter(|entry| entry.starts_with("/shared/")).collect();
+        let wanted = rules.wanted(asker, listing, Place::of(asker, seen)).metadata;
+        if wanted && seen.rights.contains(Rights::READ) && !shared.is_empty() {
+            self.replies.metadata_changed(Some(&seen.name), shared);
+        }
+    }
+
     /// What happened to a mailbox of one's own as a whole.
     fn tell_event(&mut self, rules: &Rules, asker: Asker, listing: &Listing, event: &AccountEvent) {
         let wants = |name: &MailboxName| {
-            rules.wanted(asker, listing, Place { name, id: event.mailbox, is_own: true }).takes(&event.kind)
+            // One can subscribe to what is another's.
+            let is_own = !name.as_str().starts_with(&format!("{OTHER_USERS}{HIERARCHY_SEPARATOR}"));
+            rules.wanted(asker, listing, Place { name, id: event.mailbox, is_own }).takes(&event.kind)
         };
         match &event.kind {
             EventKind::Created(name) | EventKind::Subscribed(name) | EventKind::Unsubscribed(name) if wants(name) => {
@@ -193,6 +237,12 @@ impl Session {
         let fetching = Fetching::new(items, style, Arc::clone(state), pieces, UidSet::new(), false);
         fetching.show_all(&self.services.mailboxes, &mut self.replies.out).await
     }
+}
+
+/// What others share with whoever asks.
+fn others_of(asker: Asker, listing: &Listing) -> BTreeMap<MailboxId, MailboxName> {
+    let shared = listing.mailboxes.iter().filter(|seen| seen.record.account != asker.account);
+    shared.map(|seen| (seen.record.id, seen.name.clone())).collect()
 }
 
 /// What happened to the messages of one mailbox.

@@ -4,8 +4,8 @@ use crate::imap::cause::Cause;
 use crate::imap::contexts::Context;
 use crate::imap::grammar::{Addressing, FetchItem, Key, Numbers, ReturnOption};
 use crate::imap::replies::{Code, SearchScope, Status};
-use crate::imap::searching::{Found, Returns, asks_mod_seq, asks_threads, query_of};
-use crate::imap::session::{COMPLETED, Outcome, Session};
+use crate::imap::searching::{Found, Returns, asks_mod_seq, asks_threads, candidates, query_of};
+use crate::imap::session::{Done, Outcome, Session};
 use crate::imap::view::{Dialect, NumbersError, View};
 use crate::mailbox::State;
 use crate::types::{ModSeq, UidSet};
@@ -17,6 +17,8 @@ pub(super) struct Matching {
     pub(super) uids: UidSet,
     /// Whether the answer has a modification sequence.
     pub(super) with_mod_seq: bool,
+    /// RFC 9738: not all messages were looked at.
+    pub(super) limited: Option<Code>,
 }
 
 impl Session {
@@ -38,6 +40,7 @@ impl Session {
             Err(cause) => return self.not_saved(returns, cause),
         };
         let found = Found::InMailbox(matching.uids.clone());
+        let limited = matching.limited.clone();
         match returns {
             None => self.tell_listed(addressing, &found, &matching)?,
             Some(returns) => self.tell_found(addressing, &returns, &found, &matching)?,
@@ -45,7 +48,7 @@ impl Session {
         if let Some(context) = context {
             self.selected_mut()?.contexts.begin(context, matching.uids);
         }
-        Ok(COMPLETED)
+        Ok(Done::Completed(limited))
     }
 
     /// A result to keep up to date, if there is room for one more.
@@ -85,8 +88,10 @@ impl Session {
         }
         let state = mailboxes.state(selected.mailbox()).await?;
         let query = query_of(key, &|addressing, numbers| numbers_of(view, addressing, numbers))?;
+        // RFC 9738 section 3.1: what counts are the messages that are looked at, not those that match.
+        let (among, limited) = self.within_limit(candidates(&query, among));
         let uids = mailboxes.search(&state, &query, among, progress).await?;
-        Ok(Matching { state, uids, with_mod_seq })
+        Ok(Matching { state, uids, with_mod_seq, limited })
     }
 
     /// RFC 5182 section 2.1: a search that fails and should have been saved leaves nothing saved.

@@ -24,6 +24,7 @@ impl Session {
             self.replies.untagged(Status::Ok, Some(&Code::Closed), "The mailbox before is closed");
         }
         self.enabled.condstore |= select.condstore;
+        let old = select.mailbox.respelled().cloned();
         let name = select.mailbox.named()?;
         let (seen, mailbox) = self.services.mailboxes.open(viewer, &name).await?;
         let state = self.services.mailboxes.state(&mailbox).await?;
@@ -33,7 +34,7 @@ impl Session {
         let view = View::new(Sequence::from_set(state.uids()), state.highest_modseq(), self.dialect());
         let changeable = if access == Access::ReadOnly { Flags::NONE } else { seen.rights.changeable_flags() };
         tell_flags(state.keywords(), changeable, &mut self.replies);
-        self.tell_selected(&name, mailbox.id(), &state);
+        self.tell_selected(&name, old.as_ref(), mailbox.id(), &state);
         let mut selected = Box::new(Selected::new(mailbox, access, changeable, view, &state));
         if let Some(qresync) = &select.qresync {
             self.resync(&mut selected, qresync, &state).await?;
@@ -46,7 +47,7 @@ impl Session {
         Ok(Done::Completed(Some(code)))
     }
 
-    fn tell_selected(&mut self, name: &MailboxName, id: MailboxId, state: &State) {
+    fn tell_selected(&mut self, name: &MailboxName, old: Option<&MailboxName>, id: MailboxId, state: &State) {
         let replies = &mut self.replies;
         replies.exists(state.counters().messages);
         if !self.enabled.rev2 {
@@ -68,7 +69,7 @@ impl Session {
         if self.enabled.rev2 {
             // RFC 9051 section 6.3.2: with the name as we spell it.
             let attributes: [Attribute; 0] = [];
-            replies.list(&ListReply { name, attributes: &attributes, subscribed_child: false, old_name: None });
+            replies.list(&ListReply { name, attributes: &attributes, subscribed_child: false, old_name: old });
         }
     }
 

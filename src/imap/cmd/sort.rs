@@ -118,7 +118,7 @@ impl Session {
         key: Key,
     ) -> Outcome {
         let returns = options.as_deref().map(Returns::of);
-        let sorted = match self.matching(key).await {
+        let sorted = match self.all_matching(key).await {
             Ok(matching) => self.sorted(&matching, criteria).await.map(|sorted| (matching, sorted)),
             Err(cause) => Err(cause),
         };
@@ -138,6 +138,15 @@ impl Session {
             }
         }
         Ok(COMPLETED)
+    }
+
+    /// RFC 9738 section 3.3: a part of the messages can't be put in order with the rest.
+    async fn all_matching(&mut self, key: Key) -> Result<Matching, Cause> {
+        let matching = self.matching(key).await?;
+        match matching.limited {
+            Some(_) => Err(Cause::TooManyMessages(self.services.messages_max)),
+            None => Ok(matching),
+        }
     }
 
     async fn sorted(&mut self, matching: &Matching, criteria: Vec<SortCriterion>) -> Result<Vec<Uid>, Cause> {
@@ -160,7 +169,7 @@ impl Session {
     }
 
     pub(super) async fn thread(&mut self, addressing: Addressing, algorithm: ThreadAlgorithm, key: Key) -> Outcome {
-        let matching = self.matching(key).await?;
+        let matching = self.all_matching(key).await?;
         let entries: Vec<Entry> = matching.state.entries_of(&matching.uids).copied().collect();
         let work = Arc::clone(&self.work);
         let progress = &mut |done, of| work.set(done, of);

@@ -5,7 +5,7 @@ use crate::imap::cause::Cause;
 use crate::imap::events::{Scene, flag_names};
 use crate::imap::fetching::Messages;
 use crate::imap::grammar::{Addressing, Flag, FlagChange, Store};
-use crate::imap::replies::{Code, Status};
+use crate::imap::replies::Code;
 use crate::imap::selected::{changed_of, flags_reply, mod_seq_reply};
 use crate::imap::session::{Done, Outcome, Running, Session};
 use crate::mailbox::{FlagRequest, FlagVerb, State};
@@ -80,25 +80,23 @@ impl Session {
         }
         let code = (!outcome.modified.is_empty())
             .then(|| Code::Modified(selected.view.names_of(store.addressing, &outcome.modified)));
-        let code = match (code, limited) {
-            (Some(code), Some(limited)) => {
-                // One tagged reply has one code, and this one may come before it.
-                self.replies.untagged(Status::Ok, Some(&limited), "Not all of them");
-                Some(code)
-            }
-            (code, limited) => code.or(limited),
-        };
         let (what, shown) = match (store.silent, condstore) {
             (false, _) => (Told::Flags, done),
             (true, true) => (Told::ModSeq, changed),
             (true, false) => (Told::Nothing, UidSet::new()),
         };
         let messages = Messages::new(selected.view.sequence().pieces_of(&shown).collect());
+        let code = self.one_code(code, limited);
         self.run(Running::Telling(Telling { messages, state, addressing: store.addressing, what, code, missing }))
     }
 
     /// Scripts that run when flags change (RFC 6785 section 2.2.3).
-    async fn after_store(&mut self, before: &State, state: &State, changed: &[(ModSeq, UidSet)]) -> Result<(), Cause> {
+    pub(super) async fn after_store(
+        &mut self,
+        before: &State,
+        state: &State,
+        changed: &[(ModSeq, UidSet)],
+    ) -> Result<(), Cause> {
         let mailbox = self.selected()?.mailbox();
         if changed.is_empty() || !self.scripts()?.has_script(mailbox.id()).await {
             return Ok(());
@@ -120,7 +118,11 @@ impl Session {
         let with_uid = telling.addressing == Addressing::Uid || self.enabled.condstore || self.enabled.rev2;
         while self.replies.out.len() < OUTPUT_OCTETS_HIGH_WATER {
             let Some((number, uid)) = telling.messages.next() else {
-                return if telling.missing { Err(Cause::MessagesGone) } else { Ok(Done::Completed(telling.code)) };
+                return if telling.missing {
+                    Err(self.messages_gone(telling.code))
+                } else {
+                    Ok(Done::Completed(telling.code))
+                };
             };
             let Some(changed) = telling.state.entry(uid).map(changed_of) else { continue };
             match telling.what {

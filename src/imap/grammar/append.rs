@@ -15,7 +15,7 @@ pub(super) fn append(input: &mut Input<'_>) -> Parsed<Body> {
     loop {
         input.space()?;
         if messages.len() == IMAP_APPEND_MESSAGES_MAX {
-            return Err(Cause::Limit("messages in one APPEND"));
+            return Err(Cause::TooManyMessages);
         }
         messages.push(message(input)?);
         if input.peek().is_none() {

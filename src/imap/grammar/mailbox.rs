@@ -9,14 +9,24 @@ use unicode_normalization::UnicodeNormalization;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mailbox {
     Named(MailboxName),
+    /// The same, spelled in another form of Unicode than names have: so.
+    Respelled {
+        name: MailboxName,
+        spelled: MailboxName,
+    },
     /// No mailbox has or can get this name.
     Impossible(Impossible),
 }
 
 impl Mailbox {
+    /// As the client spelled it, where that is not how it is called.
+    pub fn respelled(&self) -> Option<&MailboxName> {
+        if let Self::Respelled { spelled, .. } = self { Some(spelled) } else { None }
+    }
+
     pub fn named(self) -> Result<MailboxName, Impossible> {
         match self {
-            Self::Named(name) => Ok(name),
+            Self::Named(name) | Self::Respelled { name, .. } => Ok(name),
             Self::Impossible(why) => Err(why),
         }
     }
@@ -57,7 +67,12 @@ fn resolve(spelled: &str, utf8_names: bool) -> Mailbox {
     match decode(spelled, utf8_names) {
         None => Mailbox::Impossible(Impossible::Encoding),
         Some(name) => match MailboxName::parse(&name) {
-            Ok(name) => Mailbox::Named(name),
+            Ok(name) => match MailboxName::parse(spelled) {
+                Ok(spelled) if utf8_names && !spelled.as_str().is_ascii() && spelled != name => {
+                    Mailbox::Respelled { name, spelled }
+                }
+                _ => Mailbox::Named(name),
+            },
             Err(cause) => Mailbox::Impossible(Impossible::Name(cause)),
         },
     }

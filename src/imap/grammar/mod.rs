@@ -72,6 +72,8 @@ pub enum Cause {
     UnknownCommand,
     /// More than we take of what is named.
     Limit(&'static str),
+    /// RFC 9738 section 3.1: more than one APPEND takes.
+    TooManyMessages,
     /// NO [BADCHARSET] (RFC 9051 section 6.4.4).
     BadCharset,
     /// The same of a search whose result should have been saved.
@@ -88,6 +90,7 @@ impl fmt::Display for Cause {
             Self::Syntax { at, expected } => write!(formatter, "Expected {expected} at octet {at}"),
             Self::UnknownCommand => formatter.write_str("Unknown command"),
             Self::Limit(what) => write!(formatter, "Too many {what}"),
+            Self::TooManyMessages => formatter.write_str("Too many messages in one APPEND"),
             Self::BadCharset | Self::BadCharsetUnsaved => formatter.write_str("Unknown character set"),
             Self::LiteralTooBig => formatter.write_str("Literal too big"),
             Self::MessageAnnounced => formatter.write_str("A message is to follow"),

@@ -47,6 +47,10 @@ pub enum Key {
     ThreadId(String),
     /// A stored filter (RFC 5466).
     StoredFilter(String),
+    /// RFC 9738 section 3.2: UIDs above this one.
+    UidAfter(u32),
+    /// The same below it.
+    UidBefore(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,6 +412,8 @@ fn leaf(input: &mut Input<'_>, charset: Charset) -> Parsed<Key> {
         "OLDER" => Key::Older(spaced(input, Input::nonzero)?),
         "YOUNGER" => Key::Younger(spaced(input, Input::nonzero)?),
         "UID" => Key::Numbers(Addressing::Uid, spaced(input, numbers)?),
+        "UIDAFTER" => Key::UidAfter(spaced(input, Input::nonzero)?),
+        "UIDBEFORE" => Key::UidBefore(spaced(input, Input::nonzero)?),
         "MODSEQ" => Key::ModSeq(mod_seq(input)?),
         "EMAILID" => Key::EmailId(spaced(input, object_id)?),
         "THREADID" => Key::ThreadId(spaced(input, object_id)?),

@@ -3,6 +3,7 @@
 use super::client::Client;
 use crate::imap_clients::Served;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -63,6 +64,49 @@ async fn everything_is_compressed_from_there_on() {
     assert!(client.text.contains(&body));
     client.say("i LOGOUT\r\n").await;
     client.hear("i OK ").await;
+    drop(client);
+    served.end().await;
+}
+
+/// RFC 9585: the two numbers of a note, which is about the command.
+fn progress(line: &str, tag: &str) -> Option<Option<(u64, u64)>> {
+    let rest = line.strip_prefix("* OK [INPROGRESS (\"")?.strip_prefix(tag)?.strip_prefix("\" ")?;
+    let (numbers, _) = rest.split_once(")] ").expect("the end of the code");
+    let (done, of) = numbers.split_once(' ').expect("two of them");
+    match (done, of) {
+        ("NIL", "NIL") => Some(None),
+        _ => Some(Some((done.parse().expect("a number"), of.parse().expect("a number")))),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_long_is_told_how_far_it_is() {
+    let served = Served::furnished(|house| house.progress = Duration::from_millis(1)).await;
+    let mut client = Client::login(served.address(), "jane@example.org", "Secret123").await;
+    // Every three letters of what is looked for are in the text, but never all of them: so each text has to be read.
+    let letters = "abcdefghijklmnopqrstuvwxyz";
+    let windows = |length: usize| (0..=letters.len() - length).map(move |at| &letters[at..at + length]);
+    let line = windows(6).collect::<Vec<_>>().join(" ");
+    let body = format!("{line}\r\n").repeat(40);
+    let message = format!(" {{{}+}}\r\na: b\r\n\r\n{body}", body.len() + 8);
+    for _ in 0..6 {
+        let answer = client.command(&format!("APPEND INBOX{}", message.repeat(300))).await;
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+    assert!(client.command("SELECT INBOX").await.is_ok());
+    let keys: Vec<String> = windows(9).map(|letters| format!("NOT BODY {letters}")).collect();
+    let keys = keys.join(" ");
+    for (tag, command) in [("t9", format!("SEARCH {keys}")), ("t10", format!("UID SORT (SUBJECT) UTF-8 {keys}"))] {
+        let answer = client.command(&command).await;
+        assert!(answer.is_ok(), "{answer:?}");
+        let notes: Vec<_> = answer.texts().filter_map(|line| progress(&line, tag)).collect();
+        assert!(!notes.is_empty(), "{command}: {answer:?}");
+        let counted: Vec<(u64, u64)> = notes.into_iter().flatten().collect();
+        assert!(counted.iter().all(|(done, of)| done <= of), "{counted:?}");
+    }
+    // What says something all the time is not talked into.
+    let answer = client.command("UID FETCH 1:* (FLAGS)").await;
+    assert!(answer.texts().all(|line| !line.contains("INPROGRESS")), "{answer:?}");
     drop(client);
     served.end().await;
 }

@@ -31,6 +31,8 @@ pub struct House {
     pub delivery: Delivery,
     /// As MESSAGELIMIT says.
     pub messages_max: u32,
+    /// After which a command of IMAP takes long, and between what its client is told of it then.
+    pub progress: Duration,
 }
 
 impl House {
@@ -55,7 +57,16 @@ impl House {
         let directory = Directory::new(store.clone(), Limits::default());
         let hostname = Domain::parse(tls::HOST).unwrap();
         let delivery = Delivery::open(store.clone(), directory.clone(), hostname, 432_000).await.unwrap();
-        let house = Self { store, clock, auth, mailboxes, directory, delivery, messages_max: 1_000_000 };
+        let house = Self {
+            store,
+            clock,
+            auth,
+            mailboxes,
+            directory,
+            delivery,
+            messages_max: 1_000_000,
+            progress: Duration::from_secs(10),
+        };
         let name = Domain::parse("example.org").unwrap();
         house
             .change(DirectoryChange::AddDomain(NewDomain { name, kind: DomainKind::Authoritative, catch_all: None }))
@@ -133,6 +144,8 @@ impl House {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             hostname: Domain::parse(tls::HOST).unwrap(),
             messages_max: self.messages_max,
+            patience: self.progress,
+            progress: self.progress,
             idle: Duration::from_secs(60),
         }
     }
