@@ -17,6 +17,8 @@ use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,7 +127,15 @@ fn build(options: &SystemResolverOptions, validate: Validate) -> Result<TokioRes
     settings.validate = validate == Validate::Yes;
     // Some firewalls drop large UDP answers without a word; TCP gets through.
     settings.try_tcp_on_error = true;
-    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(settings);
+    // No server is asked over TLS; by itself the library reads the system's authorities, and fails where there are none.
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| DnsError::Temporary(error.to_string()))?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(settings)
+        .with_tls_config(tls);
     match options.trust_anchors.as_deref().filter(|_| validate == Validate::Yes) {
         None => builder.build().map_err(broken),
         Some(path) => {

@@ -8,7 +8,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme, WantsVerifier,
 };
 use sha2::{Digest, Sha256, Sha512};
 use std::fmt;
@@ -41,13 +42,15 @@ impl TlsClient {
         let mut roots = RootCertStore::empty();
         // Some stores hold certificates nobody can read any more; what is left decides.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            tracing::warn!("this machine has no certificate authorities: no server can prove to us who it is");
+        }
         Self::with_roots(roots)
     }
 
-    /// By these authorities alone.
+    /// By these authorities alone; with none, no certificate is good.
     pub fn with_roots(roots: RootCertStore) -> Result<Self, TlsError> {
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-        Self::with(verifier.map_err(|error| TlsError::Client(error.to_string()))?)
+        Ok(Self(Arc::new(Self::builder()?.with_root_certificates(roots).with_no_client_auth())))
     }
 
     /// By pins from signed DNS (RFC 7672). None: no pin is of a kind that counts for mail, so DNS vouches for nothing.
@@ -57,13 +60,14 @@ impl TlsClient {
     }
 
     fn with(verifier: Arc<dyn ServerCertVerifier>) -> Result<Self, TlsError> {
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| TlsError::Client(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+        let config = Self::builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         Ok(Self(Arc::new(config)))
+    }
+
+    fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
+        ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|error| TlsError::Client(error.to_string()))
     }
 
     pub(in crate::net) async fn connect(
