@@ -139,6 +139,14 @@ impl Act for QueueRetry {
     type Answer = QueueRetried;
 
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<QueueRetried, Refused> {
+        // First: what becomes due is tried at once, and would meet the setback that is to be forgotten.
+        let running = admin.0.running.load();
+        let nudge = (**running).as_ref().map(|running| &running.queue);
+        let is_served = nudge.is_some();
+        if let Some(nudge) = nudge {
+            nudge.forgive();
+        }
+        drop(running);
         let send = match self.id {
             Some(id) => {
                 done(admin, id, queue::retry(admin.store(), id).await?).await?;
@@ -151,12 +159,7 @@ impl Act for QueueRetry {
             }
         };
         tracing::info!(author = caller.author, id = ?self.id, "queued mail is to be tried now");
-        let running = admin.0.running.load();
-        let nudge = (**running).as_ref().map(|running| &running.queue);
-        if let Some(nudge) = nudge {
-            nudge.forgive();
-        }
-        Ok(QueueRetried { send, is_served: nudge.is_some() })
+        Ok(QueueRetried { send, is_served })
     }
 }
 

@@ -82,7 +82,7 @@ impl Sink {
 /// The program, killed when it is dropped.
 pub(super) struct Program {
     pub(super) child: Child,
-    lmtp: SocketAddr,
+    pub(super) lmtp: SocketAddr,
     /// Sends that were under way when the one before was killed.
     released: u64,
 }
@@ -97,6 +97,8 @@ impl Drop for Program {
 pub(super) fn start(directory: &Path) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
     command.args(["serve", "--config"]).arg(directory.join("posthouse.toml")).env_clear();
+    // The authorities of the machine it runs on, where a test has its own.
+    command.env("SSL_CERT_FILE", directory.join("authorities.pem"));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let (mut lmtp, mut released, mut all) = (None, 0, String::new());
@@ -120,13 +122,14 @@ pub(super) fn start(directory: &Path) -> Program {
     Program { child, lmtp: lmtp.unwrap_or_else(|| panic!("no address: {all}")), released }
 }
 
-pub(super) fn prepare(directory: &Path, sink: SocketAddr) {
+/// With a redirection of team@example.org to sink@far.example; `outbound` is the section of that name, and what follows.
+pub(super) fn prepare(directory: &Path, outbound: &str) {
     let mut text =
         String::from("hostname = \"mail.example.org\"\ndata = \"data\"\n[listen]\nlmtp = [\"127.0.0.1:0\"]\n");
     for name in ["smtp", "submission", "submissions", "imap", "imaps", "pop3s", "managesieve", "https"] {
         writeln!(text, "{name} = []").unwrap();
     }
-    writeln!(text, "[outbound]\nconnect_to = \"{sink}\"\npause_seconds_first = 1\npause_seconds_max = 1").unwrap();
+    writeln!(text, "[outbound]\npause_seconds_first = 1\npause_seconds_max = 1\n{outbound}").unwrap();
     std::fs::write(directory.join("posthouse.toml"), text).unwrap();
     for line in ["domain add example.org", "redirect add team@example.org sink@far.example"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
@@ -142,7 +145,7 @@ async fn each_message_arrives_and_few_arrive_twice() {
     let count = std::env::var("POSTHOUSE_SENDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300_u32);
     let directory = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    prepare(directory.path(), listener.local_addr().unwrap());
+    prepare(directory.path(), &format!("connect_to = \"{}\"", listener.local_addr().unwrap()));
     let sink = Arc::new(Sink::default());
     let accepting = tokio::spawn({
         let sink = Arc::clone(&sink);

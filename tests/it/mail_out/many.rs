@@ -50,7 +50,7 @@ async fn fill(data: &Path, count: u32) {
 async fn peak(count: u32) -> u64 {
     let directory = tempfile::tempdir().unwrap();
     let peer = Peer::start(&["PIPELINING"], |_, _| None).await;
-    prepare(directory.path(), peer.address);
+    prepare(directory.path(), &format!("connect_to = \"{}\"", peer.address));
     fill(&directory.path().join("data"), count).await;
     let program = start(directory.path());
     peer.got(DUE as usize).await;

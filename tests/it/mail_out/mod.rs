@@ -8,6 +8,7 @@ mod kills;
 mod many;
 mod names;
 mod odd;
+mod order;
 mod postfix;
 mod queue;
 mod split;

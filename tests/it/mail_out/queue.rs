@@ -8,7 +8,7 @@ use std::process::Command;
 const MESSAGE: &str = "From: jane@example.org\nMessage-ID: <one@example.org>\nSubject: hi\n\nhello\n";
 
 /// Exit code and what was said.
-async fn typed(data: &Path, line: &str) -> (i32, String) {
+pub async fn typed(data: &Path, line: &str) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
     command.args(line.split(' ')).arg("--data").arg(data).env_clear();
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
