@@ -201,6 +201,11 @@ impl Cause {
             }
             Self::GeneratedPassword(_) => "give a password of your own: --password-stdin".to_owned(),
             Self::NeedsYes(_) => "say --yes to go on; nothing was changed".to_owned(),
+            Self::Store(StoreError::Damaged(_)) => {
+                "posthouse verify tells how far it goes, and posthouse restore FILE puts a \
+                                                    backup in its place and keeps it"
+                    .to_owned()
+            }
             Self::Store(StoreError::Missing(Thing::AppPassword)) => {
                 "posthouse account app-password list shows those there are".to_owned()
             }

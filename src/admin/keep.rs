@@ -94,8 +94,12 @@ fn unusable(file: &Path, error: StoreError) -> Refused {
     Cause::NoBackup { file: file.to_owned(), why }.into()
 }
 
-/// Puts a backup in the place of a data directory that nobody has open. Blocks.
-pub fn restore_backup(data: &Path, file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Refused> {
+/// Puts a backup in the place of a data directory that nobody has open. Answers where what was there is kept. Blocks.
+pub fn restore_backup(
+    data: &Path,
+    file: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Option<PathBuf>, Refused> {
     store::restore(data, file, progress).map_err(|error| unusable(file, error))
 }
 

@@ -124,7 +124,7 @@ pub(super) enum Command {
     /// What will happen to a mail: each filing, send, answer and refusal, with the rule and line that causes it
     ///
     /// For any sender, recipient, time and message, through the same code that delivers; changes nothing. Without --message
-    /// a plain sample is taken. DNS is not asked: SPF, DKIM and DMARC are taken as passed, and spam is what the message's
+    /// a plain sample is taken. The mail is taken as coming from another server. DNS is not asked: SPF, DKIM and DMARC are taken as passed, and spam is what the message's
     /// header X-Spam-Status says it is.
     #[command(after_long_help = "\
 Examples:
@@ -173,8 +173,9 @@ Examples:
     },
     /// Put a backup in the data directory's place; the server must not run
     ///
-    /// The backup is verified first. What was there is kept beside it as mail.db.before-restore. Mail programs notice that
-    /// mailboxes changed, and queued mail is held for you to decide, since much of it will have been sent since.
+    /// The backup is verified first. What was there is kept beside it as mail.db.before-restore, with a number behind it if
+    /// there is one already. Mail programs notice that mailboxes changed, and queued mail is held for you to decide, since
+    /// much of it will have been sent since.
     Restore {
         /// Made by `posthouse backup`
         #[arg(value_name = "FILE")]

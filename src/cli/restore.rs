@@ -14,11 +14,14 @@ pub(super) async fn run(file: PathBuf, desk: &mut Desk, output: &Output) -> Resu
         return Err(Failure::refused("in-use", message, Some("stop it first, restore, and start it again")));
     }
     let bar = Bar::new("restoring", output);
-    restore_backup(&data, &file, &mut |done, all| bar.tell(done, all))?;
+    let kept = restore_backup(&data, &file, &mut |done, all| bar.tell(done, all))?;
     drop(bar);
-    let answer = serde_json::json!({ "data": data, "file": file });
+    let answer = serde_json::json!({ "data": data, "file": file, "kept": kept });
     output.answer(&answer, |page| {
         page.strong_line(&format!("{} is as it was in {}", data.display(), file.display()));
-        page.note("what was there before is kept as mail.db.before-restore; queued mail is held");
+        if let Some(kept) = &kept {
+            page.note(&format!("what was there before is kept as {}", kept.display()));
+        }
+        page.note("queued mail is held: posthouse queue list");
     })
 }

@@ -45,12 +45,16 @@ impl Delivery {
             Some(file) => message::to_crlf(without_envelope_line(&file)).into_owned(),
             None => sample(&to, &sender, at),
         };
+        let is_of_message = sender == TrialSender::OfMessage;
         let sender = match sender {
             TrialSender::Null => None,
             TrialSender::Address(address) => Some(address),
             TrialSender::OfMessage => sender_of(&octets),
         };
-        let assumed = assumptions(&octets, is_sample);
+        let mut assumed = assumptions(&octets, is_sample);
+        if is_of_message && sender.is_none() && HeaderFields::first(&octets, "Return-Path").is_none() {
+            assumed.push("the null sender, as the message names none".to_owned());
+        }
         let received = Received {
             helo: None,
             client_name: None,

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 /// A complete restored database that waits to take the old one's place.
 const RESTORED_FILE: &str = "mail.db.restored";
-/// What was there before the last restore.
+/// What was there before a restore. With a number from 2 behind it when one of them is kept already: of several restores in
+/// a row, the first is the one that took away what can't be had again.
 const BEFORE_FILE: &str = "mail.db.before-restore";
 /// How far UIDs and modification sequences jump at a restore, beyond anything given out since the backup.
 const UID_JUMP: i64 = 1 << 22;
@@ -91,10 +92,10 @@ fn create_private(path: &Path) -> Result<File, StoreError> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io(path))
 }
 
-/// Puts a backup in a data directory's place, keeping what was there as `mail.db.before-restore`. Nobody may have the
-/// directory open. The backup is verified first; numbers that clients remember jump ahead, so that nothing given out
-/// after the backup is ever given out again for something else.
-pub fn restore(directory: &Path, from: &Path, progress: Progress<'_>) -> Result<(), StoreError> {
+/// Puts a backup in a data directory's place. Answers where it keeps what was there. Nobody may have the directory open.
+/// The backup is verified first; numbers that clients remember jump ahead, so that nothing given out after the backup is
+/// ever given out again for something else.
+pub fn restore(directory: &Path, from: &Path, progress: Progress<'_>) -> Result<Option<PathBuf>, StoreError> {
     let findings = verify::verify_file(from, &mut |_, _| {})?;
     if let Some(first) = findings.first() {
         return Err(StoreError::Damaged(format!(
@@ -115,9 +116,9 @@ pub fn restore(directory: &Path, from: &Path, progress: Progress<'_>) -> Result<
     prepared?;
     // From the next line on the restore is decided: whatever ends the process, opening the store finishes it.
     rename(&part, &restored)?;
-    finish_interrupted_restore(directory)?;
+    let kept = finish_interrupted_restore(directory)?;
     drop(lock);
-    Ok(())
+    Ok(kept)
 }
 
 fn copy(from: &Path, to: &Path, progress: Progress<'_>) -> Result<(), StoreError> {
@@ -166,19 +167,28 @@ fn jump_ahead(database: &Path) -> Result<(), StoreError> {
 }
 
 /// Puts a complete restored database in place. Its steps can be repeated after any interruption.
-pub(super) fn finish_interrupted_restore(directory: &Path) -> Result<(), StoreError> {
+pub(super) fn finish_interrupted_restore(directory: &Path) -> Result<Option<PathBuf>, StoreError> {
     let restored = directory.join(RESTORED_FILE);
     if !restored.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let database = directory.join(DATABASE_FILE);
+    let mut kept = None;
     if database.exists() {
         // Its log holds commits that belong to it: opening and closing it folds them in, so that what is kept is whole.
-        let before = directory.join(BEFORE_FILE);
         drop(super::engine::Engine::writer(&super::sqlite::Sqlite::at(&database)));
+        let before = free_name(&directory.join(BEFORE_FILE));
         rename(&database, &before)?;
+        kept = Some(before);
     }
     remove_if_there(&beside(&database, "-wal"))?;
     remove_if_there(&beside(&database, "-shm"))?;
-    rename(&restored, &database)
+    rename(&restored, &database)?;
+    Ok(kept)
+}
+
+fn free_name(wanted: &Path) -> PathBuf {
+    let numbered = (2_u32..).map(|number| beside(wanted, &format!(".{number}")));
+    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
+    names.find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| wanted.to_owned())
 }

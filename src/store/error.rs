@@ -81,7 +81,7 @@ impl fmt::Display for StoreError {
                 "the database has version {found}, this posthouse knows versions up to {known}; it was left untouched, \
                  use the newer program"
             ),
-            Self::Damaged(what) => write!(formatter, "the database is damaged: {what}; run posthouse verify"),
+            Self::Damaged(what) => write!(formatter, "the database is damaged: {what}"),
             Self::Io(what) => write!(formatter, "the store failed: {what}"),
             Self::Missing(thing) => write!(formatter, "there is no such {thing}"),
             Self::Exists(thing) => write!(formatter, "this {thing} exists already"),

@@ -51,6 +51,23 @@ async fn a_sample_is_followed_through_switches_and_scripts() {
 }
 
 #[tokio::test]
+async fn whoever_the_message_does_not_name_is_nobody() {
+    let house = House::with_people().await;
+    let check = async |message: &str, from: Option<&str>, expected: bool| {
+        let message = Some(Octets(message.as_bytes().to_vec()));
+        let act = Explain { message, from: from.map(str::to_owned), ..explain("jane@example.test") };
+        let assumed = house.ok(act).await.assumed;
+        let found = assumed.iter().any(|line| line == "the null sender, as the message names none");
+        assert_eq!(found, expected, "{assumed:#?}");
+    };
+    check("", None, true).await;
+    check("Subject: x\n\n", None, true).await;
+    check("Subject: x\n\n", Some("<>"), false).await;
+    check("Return-Path: <>\n\n", None, false).await;
+    check("From: joe@elsewhere.example\n\n", None, false).await;
+}
+
+#[tokio::test]
 async fn times_decide_about_windows_and_scripts() {
     let house = House::with_people().await;
     let act = ResponderSet {

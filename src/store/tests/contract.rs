@@ -570,7 +570,16 @@ fn a_backup_restores_and_gives_no_number_out_twice() {
         let busy = restore(directory.path(), &file, &mut |_, _| {});
         assert!(matches!(busy, Err(StoreError::Owned(_))), "{busy:?}");
         drop(store);
-        restore(directory.path(), &file, &mut |_, _| {}).expect("restored");
+        let kept = restore(directory.path(), &file, &mut |_, _| {}).expect("restored");
+        let before = directory.path().join("mail.db.before-restore");
+        assert_eq!(kept.as_ref(), Some(&before));
+        let octets = std::fs::read(&before).expect("kept");
+        // Once more: what was there first is not lost to it.
+        let kept = restore(directory.path(), &file, &mut |_, _| {}).expect("restored");
+        assert_eq!(kept, Some(directory.path().join("mail.db.before-restore.2")));
+        assert!(octets == std::fs::read(&before).expect("kept"), "the first one was replaced");
+        let empty = tempfile::tempdir().expect("a directory");
+        assert_eq!(restore(empty.path(), &file, &mut |_, _| {}), Ok(None));
         let store = Store::open(directory.path(), clock.clone()).expect("opens");
         let world = World { store, clock, directory };
         let record = world.store.mailbox_by_id(inbox).await.expect("readable").expect("there");
@@ -578,7 +587,6 @@ fn a_backup_restores_and_gives_no_number_out_twice() {
         world.assert_sound();
         fill(&world, 1).await;
         world.assert_sound();
-        assert!(world.directory.path().join("mail.db.before-restore").exists());
     });
 }
 
