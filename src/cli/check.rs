@@ -23,7 +23,7 @@ struct Report {
 pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure> {
     let config: Config = desk.config()?;
     let (mut directory, mut domains) = (None, Vec::new());
-    if desk.require_data().is_ok() {
+    if desk.has_data()? {
         directory = Some(desk.perform(Check {}).await?);
         domains = desk.perform(DomainList {}).await?.into_iter().map(|domain| domain.domain).collect();
     }

@@ -68,19 +68,22 @@ impl Desk {
     }
 
     pub(super) fn require_data(&self) -> Result<(), Failure> {
-        let data = self.config()?.data;
-        match has_store(&data) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) => {
-                let hint = "only the server's own user and root may";
-                return Err(Failure::refused("not-allowed", format!("{}: {error}", data.display()), Some(hint)));
-            }
+        if self.has_data()? {
+            return Ok(());
         }
-        let message = format!("there is nothing of posthouse in {}", data.display());
+        let message = format!("there is nothing of posthouse in {}", self.config()?.data.display());
         let hint =
             "begin with posthouse domain add, or name the directory with --data or the configuration with --config";
         Err(Failure::refused("no-data", message, Some(hint)))
+    }
+
+    /// Whether anything is stored. An error when that can't be seen.
+    pub(super) fn has_data(&self) -> Result<bool, Failure> {
+        let data = self.config()?.data;
+        has_store(&data).map_err(|error| {
+            let hint = "only the server's own user and root may";
+            Failure::refused("not-allowed", format!("{}: {error}", data.display()), Some(hint))
+        })
     }
 
     /// Whether a server holds the directory.

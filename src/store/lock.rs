@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub(super) const LOCK_FILE: &str = "lock";
@@ -20,6 +21,8 @@ impl DirectoryLock {
             .read(true)
             .write(true)
             .truncate(false)
+            // Whoever can read it can hold it.
+            .mode(0o600)
             .open(&path)
             .map_err(|error| StoreError::ReadOnly(format!("{}: {error}", path.display())))?;
         match file.try_lock() {

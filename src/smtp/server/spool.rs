@@ -7,6 +7,7 @@ use crate::types::roomy;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -200,7 +201,7 @@ impl Spooled {
 
 /// Creates the directory, and removes what a process that was killed in the wrong microsecond left in it.
 pub fn prepare_directory(directory: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(directory)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "spool") {
@@ -216,7 +217,7 @@ fn nameless_file(directory: &Path) -> io::Result<File> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = format!("{}-{}.spool", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let path: PathBuf = directory.join(name);
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }

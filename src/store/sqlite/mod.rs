@@ -37,6 +37,19 @@ impl Sqlite {
         Self { path: path.to_owned(), log: Arc::default() }
     }
 
+    /// The engine would make the file readable by everybody, and its log like it. One that is there stays as it is: its
+    /// permissions are somebody's wish, and opening and closing it here would end the locks of other connections.
+    fn create_private(&self) -> Result<(), StoreError> {
+        use std::os::unix::fs::OpenOptionsExt;
+        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Err(StoreError::DiskFull),
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(StoreError::ReadOnly(format!("{}: {error}", self.path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn open(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|error| cause(&error))?;
@@ -52,6 +65,7 @@ fn pragma(connection: &Connection, name: &str, value: impl rusqlite::ToSql) -> R
 
 impl Engine for Sqlite {
     fn writer(&self) -> Result<Box<dyn Session>, StoreError> {
+        self.create_private()?;
         let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         // The page size counts only before the first table; WAL only after it.
         pragma(&connection, "page_size", PAGE_OCTETS)?;

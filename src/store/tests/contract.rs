@@ -591,6 +591,24 @@ fn a_backup_restores_and_gives_no_number_out_twice() {
 }
 
 #[test]
+fn what_is_stored_is_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    block_on(async {
+        // Made by somebody who did not think of it.
+        let directory = tempfile::tempdir().expect("a directory");
+        let open_to_all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), open_to_all).expect("permitted");
+        let clock = World::bare().clock.clone();
+        let store = Store::open(directory.path(), clock).expect("opens");
+        store.directory_generation().await.expect("readable");
+        for entry in std::fs::read_dir(directory.path()).expect("readable").flatten() {
+            let mode = entry.metadata().expect("there").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{:?} {mode:o}", entry.path());
+        }
+    });
+}
+
+#[test]
 fn a_backup_takes_the_place_of_nothing_else() {
     block_on(async {
         let world = World::with_people().await;
