@@ -4,7 +4,7 @@
 //! COPY happen whole or not at all; MOVE, flags and expunges of many messages go in pieces of some milliseconds, so that
 //! nobody else's mail waits for them: each message is in one state or the other.
 
-use super::{MailboxError, MailboxRecord, Mailboxes, OpenMailbox, Prepared, Rights, Seen};
+use super::{Entry, MailboxError, MailboxRecord, Mailboxes, OpenMailbox, Prepared, Rights, Seen, State};
 use crate::store::{CopyOutcome, Deposit, Filing, FilingPlace, FlagChange, FlagVerb};
 use crate::types::limits::{COPY_PIECE_MAX, FLAGS_PIECE_MAX};
 use crate::types::{AccountId, Flags, MailboxId, MailboxName, ModSeq, Timestamp, Uid, UidSet, UidValidity};
@@ -211,7 +211,10 @@ impl Mailboxes {
             return Err(MailboxError::NotPermitted);
         }
         let mut result = FlagsChanged::default();
-        let pieces = self.pieces(mailbox, &request.uids, FLAGS_PIECE_MAX).await?;
+        let state = self.state(mailbox).await?;
+        let present = state.uids().intersection(&request.uids);
+        let wanted = FlagRequest { uids: present, flags, keywords: keywords.clone(), ..request };
+        let pieces = pieces_of(changing(&state, &wanted, within), FLAGS_PIECE_MAX);
         let all = pieces.iter().map(UidSet::count).sum();
         let mut done = 0;
         for uids in pieces {
@@ -246,11 +249,33 @@ impl Mailboxes {
     /// The messages of the set that are there, so many at a time.
     async fn pieces(&self, mailbox: &OpenMailbox, uids: &UidSet, most: usize) -> Result<Vec<UidSet>, MailboxError> {
         let state = self.state(mailbox).await?;
-        let present = state.uids().intersection(uids);
-        if present.count() <= most as u64 {
-            return Ok(if present.is_empty() { Vec::new() } else { vec![present] });
-        }
-        let all: Vec<Uid> = present.iter().collect();
-        Ok(all.chunks(most).map(|piece| piece.iter().copied().collect()).collect())
+        Ok(pieces_of(state.uids().intersection(uids), most))
     }
+}
+
+fn pieces_of(uids: UidSet, most: usize) -> Vec<UidSet> {
+    if uids.count() <= most as u64 {
+        return if uids.is_empty() { Vec::new() } else { vec![uids] };
+    }
+    let all: Vec<Uid> = uids.iter().collect();
+    all.chunks(most).map(|piece| piece.iter().copied().collect()).collect()
+}
+
+/// The messages that may have other flags afterwards. What is in memory is on the disk, and nobody was told of anything
+/// later: where it is as wanted there is nothing to write and nobody to wait for. Clients set `\Seen` on what is seen.
+fn changing(state: &State, request: &FlagRequest, within: Flags) -> UidSet {
+    let mut flags = request.flags;
+    for name in &request.keywords {
+        match state.keyword(name) {
+            Some(known) => flags = flags.with(known),
+            None if request.verb == FlagVerb::Remove => {}
+            None => return request.uids.clone(),
+        }
+    }
+    // What this protects has to be reported, whether or not it would be changed.
+    if request.unchanged_since.is_some() {
+        return request.uids.clone();
+    }
+    let changes = |entry: &&Entry| request.verb.applied(entry.flags, flags, within) != entry.flags;
+    state.entries_of(&request.uids).filter(changes).map(|entry| entry.uid).collect()
 }

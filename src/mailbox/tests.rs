@@ -11,6 +11,7 @@ use crate::types::{
     AccountId, Address, FixedClock, Flags, MailboxId, MailboxName, ModSeq, SpecialUse, Switches, Timestamp, Uid, UidSet,
 };
 use std::sync::Arc;
+use std::task::Poll;
 
 pub(super) const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -165,6 +166,52 @@ fn messages_come_and_go_as_their_owner_wants() {
         mail.change_flags(jane, &inbox, add(uids(3, 3), Flags::DELETED), &mut |_, _| {}).await.expect("changed");
         assert_eq!(mail.expunge(jane, &inbox, None).await, Ok(uids(3, 3)));
         assert_eq!(mail.state(&inbox).await.expect("readable").counters().messages, 0);
+        world.assert_sound();
+    });
+}
+
+#[test]
+fn flags_that_are_so_already_are_waited_for_by_nobody() {
+    block_on(async {
+        let world = World::new().await;
+        let (mail, jane) = (&world.mail, world.jane);
+        world.deliver_many(3).await;
+        let (_, inbox) = mail.open(jane, &name("INBOX")).await.expect("opens");
+        let keyword = FlagRequest { keywords: vec!["$k".to_owned()], ..add(uids(1, 2), Flags::SEEN) };
+        mail.change_flags(jane, &inbox, keyword.clone(), &mut |_, _| {}).await.expect("changed");
+        let check = async |request: FlagRequest, at_once: bool, changes: &str| {
+            let shown = format!("{request:?}");
+            let before = mail.state(&inbox).await.expect("readable").highest_modseq();
+            let progress = &mut |_, _| {};
+            let mut change = Box::pin(mail.change_flags(jane, &inbox, request, progress));
+            let first = std::future::poll_fn(|context| Poll::Ready(change.as_mut().poll(context))).await;
+            // The writer may be so quick that nobody need wait for it either.
+            assert!(first.is_ready() || !at_once, "{shown}");
+            let outcome = match first {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => change.await,
+            };
+            let changed: Vec<String> =
+                outcome.expect("done").changed.iter().map(|(_, changed)| changed.to_string()).collect();
+            assert_eq!(changed.join(" "), changes, "{shown}");
+            let after = mail.state(&inbox).await.expect("readable").highest_modseq();
+            assert_eq!(after > before, !changes.is_empty(), "{shown}");
+        };
+        let remove = |request| FlagRequest { verb: FlagVerb::Remove, ..request };
+        let replace = |request| FlagRequest { verb: FlagVerb::Replace, ..request };
+        let others = |name: &str| FlagRequest { keywords: vec![name.to_owned()], ..add(uids(1, 3), Flags::NONE) };
+        check(keyword.clone(), true, "").await;
+        check(add(uids(1, 2), Flags::SEEN), true, "").await;
+        check(replace(keyword.clone()), true, "").await;
+        check(remove(add(uids(1, 9), Flags::FLAGGED)), true, "").await;
+        check(remove(others("$unknown")), true, "").await;
+        check(add(uids(7, 9), Flags::SEEN), true, "").await;
+        check(FlagRequest { unchanged_since: Some(ModSeq(1)), ..keyword }, false, "").await;
+        check(add(uids(1, 3), Flags::SEEN), false, "3").await;
+        check(replace(add(uids(1, 3), Flags::SEEN)), false, "1:2").await;
+        check(others("$k"), false, "1:3").await;
+        check(remove(others("$K")), false, "1:3").await;
+        check(others("$third"), false, "1:3").await;
         world.assert_sound();
     });
 }

@@ -13,6 +13,17 @@ pub enum FlagVerb {
     Replace,
 }
 
+impl FlagVerb {
+    /// What becomes of flags of which only those `within` may change.
+    pub fn applied(self, before: Flags, flags: Flags, within: Flags) -> Flags {
+        match self {
+            Self::Add => before.with(flags),
+            Self::Remove => before.without(flags),
+            Self::Replace => before.without(within).with(flags),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct FlagChange {
     pub uids: UidSet,
@@ -75,11 +86,7 @@ fn apply(
                 outcome.modified.insert(entry.uid);
                 continue;
             }
-            let after = match change.verb {
-                FlagVerb::Add => entry.flags.with(flags),
-                FlagVerb::Remove => entry.flags.without(flags),
-                FlagVerb::Replace => entry.flags.without(change.within).with(flags),
-            };
+            let after = change.verb.applied(entry.flags, flags, change.within);
             if after != entry.flags {
                 let modseq = match outcome.modseq {
                     Some(modseq) => modseq,

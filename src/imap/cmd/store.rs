@@ -62,7 +62,7 @@ impl Session {
         // With SILENT the client works out by itself what became of the flags it knows. Where somebody else had changed
         // them in the meantime it would be wrong: there it is told after all, as news.
         let knows = |uid: &Uid| match (before.entry(*uid), state.entry(*uid)) {
-            (Some(old), Some(new)) => old.modseq <= known && applied(verb, old.flags, flags) == new.flags,
+            (Some(old), Some(new)) => old.modseq <= known && verb.applied(old.flags, flags, Flags::ALL) == new.flags,
             _ => false,
         };
         let done = uids.difference(&outcome.modified);
@@ -136,14 +136,6 @@ impl Session {
             }
         }
         self.run(Running::Telling(telling))
-    }
-}
-
-fn applied(verb: FlagVerb, before: Flags, flags: Flags) -> Flags {
-    match verb {
-        FlagVerb::Add => before.with(flags),
-        FlagVerb::Remove => before.without(flags),
-        FlagVerb::Replace => flags,
     }
 }
 
