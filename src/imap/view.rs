@@ -129,6 +129,14 @@ impl View {
         }
     }
 
+    /// The client has been told everything that happened between these two.
+    pub fn note_all_told(&mut self, since: ModSeq, through: ModSeq) {
+        if self.known == since {
+            self.known = self.known.max(through);
+            self.told.retain(|(mod_seq, _)| *mod_seq > self.known);
+        }
+    }
+
     /// Takes in what happened, and says what the client must hear of it.
     pub fn learn(&mut self, news: &News, expunges: Expunges) -> Updates {
         self.gone = self.going(news);

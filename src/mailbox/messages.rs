@@ -48,6 +48,8 @@ pub struct FlagsChanged {
     pub changed: Vec<(ModSeq, UidSet)>,
     /// What `unchanged_since` protected.
     pub modified: UidSet,
+    /// Between this and the last of `changed` nothing else happened in the mailbox.
+    pub nothing_else_since: Option<ModSeq>,
 }
 
 /// How far an act over many messages has come: done, in all.
@@ -211,10 +213,13 @@ impl Mailboxes {
             return Err(MailboxError::NotPermitted);
         }
         let mut result = FlagsChanged::default();
-        let state = self.state(mailbox).await?;
-        let present = state.uids().intersection(&request.uids);
-        let wanted = FlagRequest { uids: present, flags, keywords: keywords.clone(), ..request };
-        let pieces = pieces_of(changing(&state, &wanted, within), FLAGS_PIECE_MAX);
+        let pieces = {
+            // Not kept any longer: what nobody looks at is changed in place and not copied.
+            let state = self.state(mailbox).await?;
+            let present = state.uids().intersection(&request.uids);
+            let wanted = FlagRequest { uids: present, flags, keywords: keywords.clone(), ..request.clone() };
+            pieces_of(changing(&state, &wanted, within), FLAGS_PIECE_MAX)
+        };
         let all = pieces.iter().map(UidSet::count).sum();
         let mut done = 0;
         for uids in pieces {
@@ -223,8 +228,11 @@ impl Mailboxes {
             let change = FlagChange { uids, verb, flags, within, keywords, unchanged_since };
             let outcome = self.store().change_flags(mailbox.id(), change).await?;
             if let Some(modseq) = outcome.modseq {
-                let uids = outcome.entries.iter().filter(|entry| entry.modseq == modseq).map(|entry| entry.uid);
-                result.changed.push((modseq, uids.collect()));
+                result.nothing_else_since = match result.changed.last() {
+                    None => Some(outcome.before),
+                    Some((last, _)) => result.nothing_else_since.filter(|_| *last == outcome.before),
+                };
+                result.changed.push((modseq, outcome.changed));
             }
             result.modified = result.modified.union(&outcome.modified);
             done += count;

@@ -1,8 +1,12 @@
 //! Flags of messages, changed by UID; a change of 20,000 messages rewrites some 160 pages.
+//!
+//! A single flag rewrites a page, too. A table of single changes, folded into the pages later, was rejected: with eight
+//! sessions a commit of eight changes would write five pages of the database instead of eight, of its 140 µs some 100 are
+//! the disk's own, and everybody who reads entries would have to look into two places.
 
 use super::mailboxes::{self, Count};
-use super::messages::pages_between;
-use super::pages::{Entry, pack};
+use super::messages::packed_pages_between;
+use super::pages::{ENTRIES_PER_PAGE, Entry, packed_entries};
 use super::{Store, StoreError, Thing, Touched};
 use crate::types::{Flags, MailboxId, ModSeq, Uid, UidSet};
 
@@ -38,11 +42,13 @@ pub struct FlagChange {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlagOutcome {
-    /// Every message that was named and exists, as it is now, also where nothing changed.
-    pub entries: Vec<Entry>,
+    /// Those whose flags are others now.
+    pub changed: UidSet,
     /// Those that `unchanged_since` protected.
     pub modified: UidSet,
     pub modseq: Option<ModSeq>,
+    /// The mailbox's modification sequence until then.
+    pub before: ModSeq,
 }
 
 impl Store {
@@ -74,38 +80,46 @@ fn apply(
     change: &FlagChange,
     flags: Flags,
 ) -> Result<FlagOutcome, StoreError> {
-    let mut outcome = FlagOutcome::default();
+    let mut outcome = FlagOutcome { before: mailbox.highest_modseq, ..FlagOutcome::default() };
     let mut count = Count::default();
-    let mut changed = Vec::new();
     let Some((first, _)) = change.uids.ranges().first().copied() else { return Ok(outcome) };
     let last = change.uids.ranges().last().map_or(0, |(_, last)| *last);
-    for (page, mut entries) in pages_between(tx, mailbox.id, Uid(first), Uid(last))? {
-        let mut page_changed = false;
-        for entry in entries.iter_mut().filter(|entry| change.uids.contains(entry.uid)) {
+    let pages = packed_pages_between(tx, mailbox.id, Uid(first), Uid(last))?;
+    let most = usize::try_from(change.uids.count()).unwrap_or(usize::MAX);
+    let mut changed: Vec<Entry> = Vec::with_capacity(most.min(pages.len() * ENTRIES_PER_PAGE));
+    for (page, mut packed) in pages {
+        let changed_before = changed.len();
+        // In place: unpacking whole pages and packing them again took a third of the time.
+        for packed in packed_entries(&mut packed)? {
+            let mut entry = Entry::unpack(packed);
+            if !change.uids.contains(entry.uid) {
+                continue;
+            }
             if change.unchanged_since.is_some_and(|since| entry.modseq > since) {
                 outcome.modified.insert(entry.uid);
                 continue;
             }
             let after = change.verb.applied(entry.flags, flags, change.within);
-            if after != entry.flags {
-                let modseq = match outcome.modseq {
-                    Some(modseq) => modseq,
-                    None => mailboxes::next_modseq(tx, mailbox.account)?,
-                };
-                outcome.modseq = Some(modseq);
-                count.message(entry.flags, entry.octets, -1);
-                count.message(after, entry.octets, 1);
-                entry.flags = after;
-                entry.modseq = modseq;
-                page_changed = true;
-                changed.push(*entry);
+            if after == entry.flags {
+                continue;
             }
-            outcome.entries.push(*entry);
+            let modseq = match outcome.modseq {
+                Some(modseq) => modseq,
+                None => mailboxes::next_modseq(tx, mailbox.account)?,
+            };
+            outcome.modseq = Some(modseq);
+            count.message(entry.flags, entry.octets, -1);
+            count.message(after, entry.octets, 1);
+            entry.flags = after;
+            entry.modseq = modseq;
+            entry.put_flags(packed);
+            outcome.changed.insert(entry.uid);
+            changed.push(entry);
         }
-        if let Some(modseq) = outcome.modseq.filter(|_| page_changed) {
+        if let Some(modseq) = outcome.modseq.filter(|_| changed.len() > changed_before) {
             tx.execute(
                 "UPDATE page SET entries = ?2, highest_modseq = ?3 WHERE page_id = ?1",
-                &[page.into(), (&pack(&entries)).into(), modseq.into()],
+                &[page.into(), (&packed).into(), modseq.into()],
             )?;
         }
     }

@@ -160,6 +160,11 @@ impl Store {
     }
 }
 
+const PAGES_BETWEEN: &str = "SELECT page_id, entries FROM page WHERE mailbox_id = ?1 AND first_uid <= ?3
+    AND first_uid >= coalesce(
+      (SELECT max(p.first_uid) FROM page p WHERE p.mailbox_id = ?1 AND p.first_uid <= ?2), 0)
+    ORDER BY first_uid";
+
 /// Pages that can hold UIDs from `first` to `last`.
 pub(super) fn pages_between(
     tx: &mut Tx<'_>,
@@ -167,13 +172,19 @@ pub(super) fn pages_between(
     first: Uid,
     last: Uid,
 ) -> Result<Vec<(i64, Vec<Entry>)>, StoreError> {
-    tx.rows(
-        "SELECT page_id, entries FROM page WHERE mailbox_id = ?1 AND first_uid <= ?3 AND first_uid >= coalesce(
-           (SELECT max(p.first_uid) FROM page p WHERE p.mailbox_id = ?1 AND p.first_uid <= ?2), 0)
-         ORDER BY first_uid",
-        &[mailbox.into(), first.into(), last.into()],
-        |row| Ok((row.int(0)?, unpack(row.blob(1)?)?.collect())),
-    )
+    tx.rows(PAGES_BETWEEN, &[mailbox.into(), first.into(), last.into()], |row| {
+        Ok((row.int(0)?, unpack(row.blob(1)?)?.collect()))
+    })
+}
+
+/// The same as they are.
+pub(super) fn packed_pages_between(
+    tx: &mut Tx<'_>,
+    mailbox: MailboxId,
+    first: Uid,
+    last: Uid,
+) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    tx.rows(PAGES_BETWEEN, &[mailbox.into(), first.into(), last.into()], |row| Ok((row.int(0)?, row.blob(1)?.to_vec())))
 }
 
 /// Entries of exactly these UIDs, as far as they exist.

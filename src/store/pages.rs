@@ -41,7 +41,13 @@ impl Entry {
         out.extend_from_slice(&[0; 4]);
     }
 
-    fn unpack(octets: &[u8; ENTRY_OCTETS]) -> Self {
+    /// Writes its flags and modification sequence over those of an older state of it.
+    pub(super) fn put_flags(&self, packed: &mut [u8; ENTRY_OCTETS]) {
+        packed[4..12].copy_from_slice(&self.flags.0.to_le_bytes());
+        packed[12..20].copy_from_slice(&self.modseq.0.to_le_bytes());
+    }
+
+    pub(super) fn unpack(octets: &[u8; ENTRY_OCTETS]) -> Self {
         let u32_at = |at: usize| u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]]);
         let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
         Self {
@@ -73,6 +79,13 @@ pub(super) fn unpack(packed: &[u8]) -> Result<impl DoubleEndedIterator<Item = En
         return Err(StoreError::Damaged(format!("a page of {} octets", packed.len())));
     }
     Ok(entries.iter().map(Entry::unpack))
+}
+
+/// The same in place.
+pub(super) fn packed_entries(packed: &mut [u8]) -> Result<&mut [[u8; ENTRY_OCTETS]], StoreError> {
+    let octets = packed.len();
+    let (entries, rest) = packed.as_chunks_mut::<ENTRY_OCTETS>();
+    if rest.is_empty() { Ok(entries) } else { Err(StoreError::Damaged(format!("a page of {octets} octets"))) }
 }
 
 /// UID ranges as the expunge history keeps them.
@@ -113,8 +126,13 @@ mod tests {
             saved_seconds: 1_795_000_000_000,
         };
         let entries = [entry, Entry::default(), Entry { uid: Uid(3), ..entry }];
-        let packed = pack(&entries);
+        let mut packed = pack(&entries);
         assert_eq!(packed.len(), entries.len() * ENTRY_OCTETS);
+        let (chunks, _) = packed.as_chunks_mut::<ENTRY_OCTETS>();
+        let flagged = Entry { flags: Flags(9), modseq: ModSeq(u64::MAX - 1), ..entry };
+        flagged.put_flags(&mut chunks[0]);
+        assert_eq!(Entry::unpack(&chunks[0]), flagged);
+        entry.put_flags(&mut chunks[0]);
         assert!(unpack(&packed).expect("whole entries").eq(entries));
         assert!(unpack(&packed[1..]).is_err());
         let set = UidSet::from_ranges([(1, 5), (70_000, u32::MAX)]);

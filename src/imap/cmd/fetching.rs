@@ -10,7 +10,7 @@ use crate::imap::grammar::FetchItem;
 use crate::imap::replies::Code;
 use crate::imap::session::{Done, Outcome, Running, Session};
 use crate::imap::view::Piece;
-use crate::mailbox::{Entry, Fetch, Fetched, MailboxError, Mailboxes, MessageView, Needs, State};
+use crate::mailbox::{Entry, Fetch, Fetched, MailboxError, Mailboxes, MessageView, Needs, Place, State};
 use crate::types::UidSet;
 use crate::types::limits::{FETCH_BLOCK_MESSAGES, OUTPUT_OCTETS_HIGH_WATER};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(in crate::imap) struct Fetching {
     job: Arc<Job>,
     state: Arc<State>,
+    place: Place,
     messages: Messages,
     needs: Option<Needs>,
     block: Option<Block>,
@@ -94,6 +95,7 @@ impl Fetching {
         Self {
             job: Arc::new(Job { items, style, newly_seen, shows_flags, shown, unknown_encoding }),
             state,
+            place: Place::default(),
             messages: Messages::new(pieces),
             needs,
             block: None,
@@ -106,12 +108,14 @@ impl Fetching {
 
     /// The next message that is still there.
     fn next_message(&mut self) -> Option<(u32, &Entry)> {
+        let Self { state, place, messages, missing, .. } = self;
+        let state: &State = state;
         loop {
-            let (number, uid) = self.messages.next()?;
-            if self.state.entry(uid).is_some() {
-                return self.state.entry(uid).map(|entry| (number, entry));
+            let (number, uid) = messages.next()?;
+            if let Some(entry) = state.entry_near(place, uid) {
+                return Some((number, entry));
             }
-            self.missing = true;
+            *missing = true;
         }
     }
 

@@ -8,7 +8,7 @@ use crate::imap::grammar::{Addressing, Flag, FlagChange, Store};
 use crate::imap::replies::Code;
 use crate::imap::selected::{changed_of, flags_reply, mod_seq_reply};
 use crate::imap::session::{Done, Outcome, Running, Session};
-use crate::mailbox::{FlagRequest, FlagVerb, State};
+use crate::mailbox::{FlagRequest, FlagVerb, Place, State};
 use crate::types::limits::OUTPUT_OCTETS_HIGH_WATER;
 use crate::types::{Flags, ModSeq, Uid, UidSet};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(in crate::imap) struct Telling {
     messages: Messages,
     state: Arc<State>,
+    place: Place,
     addressing: Addressing,
     what: Told,
     code: Option<Code>,
@@ -39,13 +40,14 @@ impl Session {
         selected.must_be_writable()?;
         let (uids, limited) = self.within_limit(selected.view.resolve(store.addressing, &store.numbers)?);
         let (flags, keywords) = settable(&store.flags)?;
-        let verb = match store.change {
-            FlagChange::Add => FlagVerb::Add,
-            FlagChange::Remove => FlagVerb::Remove,
-            FlagChange::Replace => FlagVerb::Replace,
-        };
+        let verb = verb_of(store.change);
         let mailboxes = &self.services.mailboxes;
-        let before = mailboxes.state(selected.mailbox()).await?;
+        // Kept only for those who need it: what is looked at by nobody is changed in place, and not copied.
+        let scripted = self.scripts()?.has_script(selected.mailbox().id()).await;
+        let before = match scripted || store.silent {
+            true => Some(mailboxes.state(selected.mailbox()).await?),
+            false => None,
+        };
         let unchanged_since = store.unchanged_since.map(ModSeq);
         let names = keywords.clone();
         let request = FlagRequest { uids: uids.clone(), verb, flags, keywords, unchanged_since };
@@ -53,7 +55,9 @@ impl Session {
         let progress = &mut |done, of| work.set(done, of);
         let outcome = mailboxes.change_flags(self.viewer()?, selected.mailbox(), request, progress).await?;
         let state = mailboxes.state(selected.mailbox()).await?;
-        self.after_store(&before, &state, &outcome.changed).await?;
+        if let Some(before) = before.as_deref().filter(|_| scripted) {
+            self.after_store(before, &state, &outcome.changed).await?;
+        }
         let condstore = self.enabled.condstore;
         let Some(selected) = self.selected.as_deref_mut() else { return Err(Cause::SelectFirst) };
         selected.tell_keywords(&state, &mut self.replies);
@@ -61,22 +65,31 @@ impl Session {
         let known = selected.view.known();
         // With SILENT the client works out by itself what became of the flags it knows. Where somebody else had changed
         // them in the meantime it would be wrong: there it is told after all, as news.
-        let knows = |uid: &Uid| match (before.entry(*uid), state.entry(*uid)) {
+        let old = |uid: Uid| before.as_deref().and_then(|before| before.entry(uid));
+        let knows = |uid: &Uid| match (old(*uid), state.entry(*uid)) {
             (Some(old), Some(new)) => old.modseq <= known && verb.applied(old.flags, flags, Flags::ALL) == new.flags,
             _ => false,
         };
         let done = uids.difference(&outcome.modified);
         let missing = store.addressing == Addressing::Sequence && done.difference(state.uids()).count() > 0;
         let mut changed = UidSet::new();
+        let (mut all_told, mut through) = (true, known);
         for (modseq, uids) in outcome.changed {
             changed = changed.union(&uids);
+            let count = uids.count();
             let told = match (store.silent, missing) {
                 (false, _) => uids,
                 (true, false) => uids.iter().filter(knows).collect(),
                 // The answer is NO: from that no client can tell what was done.
                 (true, true) => UidSet::new(),
             };
+            all_told &= told.count() == count;
+            through = modseq;
             selected.view.note_told(modseq, told);
+        }
+        // Searches that are kept up to date are, by what happened since.
+        if let Some(since) = outcome.nothing_else_since.filter(|_| all_told && selected.contexts.is_empty()) {
+            selected.view.note_all_told(since, through);
         }
         let code = (!outcome.modified.is_empty())
             .then(|| Code::Modified(selected.view.names_of(store.addressing, &outcome.modified)));
@@ -87,7 +100,8 @@ impl Session {
         };
         let messages = Messages::new(selected.view.sequence().pieces_of(&shown).collect());
         let code = self.one_code(code, limited);
-        self.run(Running::Telling(Telling { messages, state, addressing: store.addressing, what, code, missing }))
+        let (place, addressing) = (Place::default(), store.addressing);
+        self.run(Running::Telling(Telling { messages, state, place, addressing, what, code, missing }))
     }
 
     /// Scripts that run when flags change (RFC 6785 section 2.2.3).
@@ -124,7 +138,7 @@ impl Session {
                     Ok(Done::Completed(telling.code))
                 };
             };
-            let Some(changed) = telling.state.entry(uid).map(changed_of) else { continue };
+            let Some(changed) = telling.state.entry_near(&mut telling.place, uid).map(changed_of) else { continue };
             match telling.what {
                 Told::Flags => {
                     let uid = with_uid.then_some(uid);
@@ -136,6 +150,14 @@ impl Session {
             }
         }
         self.run(Running::Telling(telling))
+    }
+}
+
+fn verb_of(change: FlagChange) -> FlagVerb {
+    match change {
+        FlagChange::Add => FlagVerb::Add,
+        FlagChange::Remove => FlagVerb::Remove,
+        FlagChange::Replace => FlagVerb::Replace,
     }
 }
 

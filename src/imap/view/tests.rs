@@ -119,6 +119,26 @@ fn own_changes_are_not_told_twice() {
 }
 
 #[test]
+fn what_was_told_whole_is_not_looked_at_again() {
+    let news = |mod_seqs: &[(u32, u64)], through| News {
+        changed: mod_seqs.iter().map(|(uid, mod_seq)| changed(*uid, *mod_seq)).collect(),
+        gone: Gone::These(UidSet::new()),
+        through: ModSeq(through),
+    };
+    let mut view = view("1:9");
+    view.note_told(ModSeq(12), uids("1:2"));
+    view.note_all_told(ModSeq(11), ModSeq(12));
+    assert_eq!(view.known(), ModSeq(10), "somebody else did something before");
+    let updates = view.learn(&news(&[(3, 11), (1, 12), (2, 12)], 12), Expunges::Deferred);
+    assert_eq!(updates.changed, [(3, changed(3, 11))]);
+    view.note_told(ModSeq(14), uids("1:2"));
+    view.note_all_told(ModSeq(12), ModSeq(14));
+    assert_eq!(view.known(), ModSeq(14));
+    let updates = view.learn(&news(&[(4, 15)], 15), Expunges::Deferred);
+    assert_eq!(updates.changed, [(4, changed(4, 15))]);
+}
+
+#[test]
 fn returning_clients() {
     let view = view("2,4:6,9");
     let check = |expunged: Option<&str>, known: Option<&str>, pairs: Option<(&str, &str)>, expected: &str| {

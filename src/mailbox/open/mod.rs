@@ -17,7 +17,7 @@ mod tests;
 
 pub use feed::{AccountEvent, AccountFeed, EventKind};
 pub(super) use registry::Registry;
-pub use state::{Counters, Gone, News, State};
+pub use state::{Counters, Gone, News, Place, State};
 
 use super::MailboxError;
 use crate::store::{Change, Store, Touched};

@@ -35,6 +35,13 @@ pub struct Counters {
     pub deleted_octets: u64,
 }
 
+/// Where somebody is who looks at one message after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    page: usize,
+    entry: usize,
+}
+
 #[derive(Clone, Debug)]
 struct Page {
     /// By UID, never empty.
@@ -158,6 +165,20 @@ impl State {
         let page = self.pages.get(self.page_of(uid))?;
         let place = page.entries.binary_search_by_key(&uid, |entry| entry.uid).ok()?;
         page.entries.get(place)
+    }
+
+    /// The same for one who goes through many in order, and keeps his place: mostly it is the next.
+    pub fn entry_near<'s>(&'s self, place: &mut Place, uid: Uid) -> Option<&'s Entry> {
+        let next = self.pages.get(place.page).and_then(|page| page.entries.get(place.entry));
+        if let Some(entry) = next.filter(|entry| entry.uid == uid) {
+            place.entry += 1;
+            return Some(entry);
+        }
+        let number = self.page_of(uid);
+        let page = self.pages.get(number)?;
+        let found = page.entries.binary_search_by_key(&uid, |entry| entry.uid).ok()?;
+        *place = Place { page: number, entry: found + 1 };
+        page.entries.get(found)
     }
 
     /// All messages, by UID.

@@ -3,7 +3,7 @@
 
 use super::Registry;
 use crate::mailbox::Entry;
-use crate::mailbox::open::{Gone, OpenMailbox};
+use crate::mailbox::open::{Gone, OpenMailbox, Place};
 use crate::mailbox::tests::World;
 use crate::store::{FlagChange, FlagVerb, Store};
 use crate::types::{Flags, MailboxId, ModSeq, ThreadId, Uid, UidSet};
@@ -127,6 +127,10 @@ async fn same_as_store(store: &Store, open: &OpenMailbox) {
         let set = UidSet::from_ranges([(first, first + 6), (first + 9, first + 30)]);
         let expected: Vec<&Entry> = entries.iter().filter(|entry| set.contains(entry.uid)).collect();
         assert_eq!(state.entries_of(&set).collect::<Vec<_>>(), expected);
+        let mut place = Place::default();
+        for uid in (first..first + 9).chain(1..400).chain([first]) {
+            assert_eq!(state.entry_near(&mut place, Uid(uid)), state.entry(Uid(uid)));
+        }
         assert_eq!(state.entry(Uid(first)), entries.iter().find(|entry| entry.uid.0 == first));
     }
 }
