@@ -250,7 +250,9 @@ fn proof_hint(refusal: &Refusal) -> Option<String> {
         Refusal::DeadTarget { address, refusing, .. } => {
             format!("make or resume {refusing} first, or point {address} elsewhere")
         }
-        Refusal::DeadCatchAll { domain, .. } => format!("posthouse domain set {domain} --catch-all none"),
+        Refusal::DeadCatchAll { domain, .. } => {
+            format!("name an address that takes mail, or none: posthouse domain set {domain} --catch-all none")
+        }
         Refusal::DeadDomainAlias { domain, target } => {
             format!("posthouse domain add {target}, or posthouse domain remove {domain} --yes")
         }
