@@ -4,6 +4,7 @@ use super::first::{house, submitted};
 use crate::support::peer::{Odd, Peer, say};
 use crate::support::running::Running;
 use crate::support::smtp::Sender;
+use posthouse::store::LedgerFilter;
 use std::time::Duration;
 
 const MESSAGE: &str = "From: jane@example.org\nMessage-ID: <hostile@example.org>\n\nhello\n";
@@ -105,4 +106,77 @@ async fn addresses_in_the_place_of_a_domain_lead_nowhere() {
         sender.say("RSET").await.unwrap();
     }
     house.close().await;
+}
+
+/// Two servers whose redirections lead to each other: the author hears of it after the first round.
+#[tokio::test]
+async fn redirections_that_lead_to_each_other_end() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let open = async |services: &[&str], other: u16, names: (&str, &str)| {
+        let extra = format!(
+            "[auth]\nplaintext_networks = [\"127.0.0.0/8\"]\n[outbound]\nconnect_to = \"127.0.0.1:{other}\"\npause_seconds_first = 1\n"
+        );
+        let house = Running::open(services, &extra).await;
+        house.domain(names.0).await;
+        house.redirect(&format!("jane@{}", names.0), &[&format!("jane@{}", names.1)], None).await;
+        house
+    };
+    let one = open(&["smtp", "submission"], port, ("one.example", "two.example")).await;
+    let two = open(&[&format!("smtp 127.0.0.1:{port}")], one.port("smtp").port(), ("two.example", "one.example")).await;
+    one.account("paul@one.example", None).await;
+    let message = MESSAGE.replace("jane@example.org", "paul@one.example");
+    let reply = submitted(&one, "paul@one.example", &["jane@two.example"], &message).await;
+    assert!(reply.starts_with("250"), "{reply}");
+    one.until("paul has heard", async || !one.filed("paul@one.example").await.is_empty()).await;
+    let report = String::from_utf8(one.filed("paul@one.example").await.remove(0).octets).unwrap();
+    assert!(report.contains("jane@two.example") && report.contains("5.4.6"), "{report}");
+    one.idle().await;
+    two.idle().await;
+    for house in [&one, &two] {
+        let passes = house.server.house.store.ledger(LedgerFilter::All, 100).await.unwrap();
+        assert!(passes.iter().filter(|record| record.entry.event == "sent").count() <= 2, "{passes:#?}");
+    }
+    assert_eq!(one.filed("paul@one.example").await.len(), 1);
+    one.close().await;
+    two.close().await;
+}
+
+/// What is no reply, or says what nobody asked, costs an attempt and nothing else; the message stays.
+#[tokio::test]
+async fn what_is_no_reply_is_taken_for_none() {
+    let keywords: String = (0..5000).map(|n| format!("250-X{n} 25\r\n")).collect();
+    let odd: &[(&str, String)] = &[
+        ("GREETING", "2200 far.example".to_owned()),
+        ("GREETING", "199 far.example".to_owned()),
+        ("GREETING", "650 far.example".to_owned()),
+        ("GREETING", "\0\0\0 far.example".to_owned()),
+        ("GREETING", "220\tfar.example".to_owned()),
+        ("GREETING", "-20 far.example".to_owned()),
+        ("EHLO", format!("{keywords}250 HELP")),
+        ("EHLO", "250-far.example\r\n251 HELP".to_owned()),
+        ("MAIL", "2\u{0}50 ok".to_owned()),
+        ("RCPT", "999 ok".to_owned()),
+        ("DATA", "3540 go".to_owned()),
+        (".", "2500 taken".to_owned()),
+        (".", "250\u{a0}taken".to_owned()),
+    ];
+    for (place, reply) in odd.iter().cloned() {
+        let peer = Peer::start(&[], move |line, seen| {
+            let is_first = place == "." || seen.count(place) <= 1;
+            (line.starts_with(place) && is_first).then(|| Odd::Say(reply.clone()))
+        })
+        .await;
+        let house = Running::open(
+            &["submission"],
+            &format!("[auth]\nplaintext_networks = [\"127.0.0.0/8\"]\n{}", peer.outbound().replace("= 1\n", "= 600\n")),
+        )
+        .await;
+        house.domain("example.org").await;
+        house.account("jane@example.org", None).await;
+        submitted(&house, "jane@example.org", &["paul@far.example"], MESSAGE).await;
+        let said = tokio::time::timeout(Duration::from_secs(20), last_reply(&house)).await.unwrap();
+        assert!(said.contains(" 4.5.0 ") || said.contains(" 4.4."), "{place}: {said}");
+        assert_eq!(house.sends().await.len(), 1, "{place}");
+        house.close().await;
+    }
 }
