@@ -42,11 +42,6 @@ impl Mechanism {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
     }
-
-    /// Whether the client speaks first, so that an initial response makes sense.
-    pub fn client_speaks_first(self) -> bool {
-        self != Self::Login
-    }
 }
 
 impl fmt::Display for Mechanism {

@@ -71,11 +71,6 @@ pub enum TlsDemand {
 }
 
 impl TlsDemand {
-    /// Whether a session is of no use without.
-    pub fn is_must(&self) -> bool {
-        !matches!(self, Self::Never | Self::IfOffered)
-    }
-
     /// Whether the peer proves who it is: RFC 8689 section 4.2.1 asks for that.
     pub fn is_proof(&self) -> bool {
         matches!(self, Self::Verified | Self::Pinned(_) | Self::FromTheStart)

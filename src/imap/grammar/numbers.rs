@@ -31,11 +31,6 @@ impl SequenceSet {
         UidSet::from_ranges(self.0.iter().map(|&(first, last)| (number(first), number(last))))
     }
 
-    /// The largest number that is named outright, without `*`.
-    pub fn largest_named(&self) -> u32 {
-        self.0.iter().map(|&(first, last)| first.max(last)).max().unwrap_or(0)
-    }
-
     /// Every range without a `*` in it.
     pub fn plain_ranges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.0.iter().copied().filter(|&(first, last)| first != STAR && last != STAR)
