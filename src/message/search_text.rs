@@ -200,10 +200,12 @@ impl SearchTextBuilder {
         let room = self.room();
         // Mapping changes the length of few texts. Growing step by step would copy a large one again and again, and hold it
         // twice each time.
-        let wanted = self.body.len() + 1 + text.len().min(room);
-        if wanted > self.body.capacity() {
+        let more = 1 + text.len().min(room);
+        let wanted = self.body.len() + more;
+        if wanted > self.body.capacity() && roomy(wanted) > wanted {
             self.body.reserve_exact(roomy(wanted) - self.body.len());
         }
+        self.body.reserve(more);
         self.body.push(PIECE);
         self.is_complete &= push_mapped(text, &mut self.body, room);
     }
@@ -367,6 +369,19 @@ mod tests {
         assert!(!text.is_complete());
         assert!(text.contains(SearchPlace::Header("FROM"), &Needle::new("jürgen")));
         assert!(!text.contains(SearchPlace::Header("SUBJECT"), &Needle::new("wien")));
+    }
+
+    #[test]
+    fn many_texts_are_collected_in_few_steps() {
+        let mut search = SearchTextBuilder::new();
+        let (mut steps, mut capacity) = (0, 0);
+        for _ in 0..200_000 {
+            search.text("some words of a part");
+            if search.body.capacity() != capacity {
+                (steps, capacity) = (steps + 1, search.body.capacity());
+            }
+        }
+        assert!(steps < 40, "grown {steps} times");
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub const REFERENCES_MAX: usize = 200;
 /// Octets of decoded text of one message that SEARCH looks through, and encoded octets out of which they are taken: both
 /// are whole in memory while a message is analysed.
 pub const SEARCH_TEXT_OCTETS_MAX: usize = 8 * 1024 * 1024;
-pub const SEARCH_SOURCE_OCTETS_MAX: usize = 16 * 1024 * 1024;
+pub const SEARCH_SOURCE_OCTETS_MAX: usize = 8 * 1024 * 1024;
 /// Characters of a preview (RFC 8970 section 3.2).
 pub const PREVIEW_CHARACTERS_MAX: usize = 256;
 /// A message's octets, and what SIZE, APPENDLIMIT and LMTP announce. Must stay below 4 GiB: sizes are 32 bits in pages.
