@@ -77,6 +77,8 @@ table! {
         Arguments => 501 (5, 5, 4) "An argument is missing, or one is too many";
         Parameter => 501 (5, 5, 4) "A parameter has a wrong value, or stands there twice";
         UnknownParameter => 555 (5, 5, 4) "A parameter is none that was offered";
+        /// RFC 3030 section 2: what comes next is a chunk of unknown size, not a command.
+        ChunkSize => 501 (5, 5, 4) "The size of a chunk can't be read, closing";
         SenderSyntax => 501 (5, 1, 7) "Malformed sender address";
         RecipientSyntax => 501 (5, 1, 3) "Malformed recipient address";
         /// RFC 6531 section 3.5.
@@ -169,7 +171,7 @@ impl Cause {
     /// Whether the session is over with it. 421 says so by itself (RFC 5321 section 3.8). The others come from somebody
     /// who is no mail program: what follows in his stream must not be read as commands.
     pub const fn ends_session(self) -> bool {
-        self.entry().code == 421 || matches!(self, Self::NotSmtp | Self::LineEnd | Self::NotWaited)
+        self.entry().code == 421 || matches!(self, Self::NotSmtp | Self::LineEnd | Self::NotWaited | Self::ChunkSize)
     }
 
     /// As a line, for those who are told nothing else: a listener's connections above its caps.

@@ -100,6 +100,8 @@ pub(super) struct Tally {
     errors: u32,
     recipients_refused: u32,
     commands_idle: u32,
+    /// Of the transaction under way, beyond what one may have.
+    recipients_beyond: usize,
     login_failures: u32,
 }
 
@@ -229,6 +231,8 @@ impl Session {
         }
         let command = match Command::parse(line) {
             Ok(command) => command,
+            // How long the chunk is that follows nobody knows; read as commands it could be anything.
+            Err(_) if is_bdat(line) => return self.refuse(Cause::ChunkSize, out),
             Err(error) => return self.refuse(cause_of(error), out),
         };
         match command {
@@ -257,11 +261,20 @@ impl Session {
         self.envelope = None;
         self.candidate = None;
         self.receiving = None;
+        self.tally.recipients_beyond = 0;
     }
 
     /// Something that leads to a message, so the client is not just passing the time.
     pub(super) fn was_useful(&mut self) {
         self.tally.commands_idle = 0;
+    }
+
+    /// A recipient too many. As many again as a transaction may have are part of the same list; then it is a pastime.
+    pub(super) fn was_too_long(&mut self) {
+        self.tally.recipients_beyond += 1;
+        if self.tally.recipients_beyond <= self.settings.limits.recipients_max {
+            self.was_useful();
+        }
     }
 
     /// A message was taken: somebody who sends real mail may also err now and then.
@@ -347,6 +360,11 @@ impl Session {
         self.write_refusal(&Cause::Internal.into(), out);
         self.close()
     }
+}
+
+fn is_bdat(line: &[u8]) -> bool {
+    let (verb, rest) = line.split_at(line.len().min(4));
+    verb.eq_ignore_ascii_case(b"BDAT") && rest.first().is_none_or(u8::is_ascii_whitespace)
 }
 
 fn cause_of(error: CommandError) -> Cause {

@@ -12,6 +12,9 @@ use crate::types::limits::SMTP_DISCARDED_OCTETS_MAX;
 
 impl Session {
     pub(in crate::smtp::server) fn bdat(&mut self, chunk: Chunk, out: &mut Vec<u8>) -> Step {
+        if chunk.octets > 0 || chunk.last {
+            self.was_useful();
+        }
         let limits = &self.settings.limits;
         // More than we would read past: the answer goes out now, and the connection can't be used any more.
         if chunk.octets > SMTP_DISCARDED_OCTETS_MAX.max(limits.message_octets_max) {
@@ -73,7 +76,6 @@ impl Session {
         else {
             return self.out_of_step(out);
         };
-        self.was_useful();
         match refusal {
             // There was no message to begin with, so there is none to remember as refused.
             Some(refusal) if !self.has_recipients() => {

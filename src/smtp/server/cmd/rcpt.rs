@@ -25,6 +25,8 @@ impl Session {
         }
         // RFC 5321 section 4.5.3.1.10: the rest of a long list comes in another transaction.
         if envelope.recipients.len() >= self.settings.limits.recipients_max {
+            // Who sends all of it at once must hear of each, or he never gets to the others.
+            self.was_too_long();
             return self.refuse_recipient(&Cause::TooManyRecipients.into(), out);
         }
         let address = match rcpt.path {
