@@ -105,7 +105,7 @@ pub fn heard(directory: &Path) -> Vec<(String, String)> {
 }
 
 /// All scripts of a directory, in the order of their names.
-fn scripts(directory: &Path) -> Vec<Script> {
+pub fn scripts(directory: &Path) -> Vec<Script> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|kind| kind == "txt")).collect();
     files.sort();
@@ -114,6 +114,15 @@ fn scripts(directory: &Path) -> Vec<Script> {
 }
 
 impl Script {
+    /// The lines of the client's, those of literals among them.
+    pub fn lines_said(&self) -> impl Iterator<Item = String> {
+        let said = self.steps.iter().filter_map(|(_, step)| match step {
+            Step::Say(_, octets) => Some(String::from_utf8_lossy(octets).into_owned()),
+            _ => None,
+        });
+        said.flat_map(|said| said.split("\r\n").map(str::to_owned).collect::<Vec<_>>())
+    }
+
     fn parse(path: &Path) -> Self {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(path).unwrap();
