@@ -87,7 +87,9 @@ fn texts(raw: &[u8], structure: &Structure) -> (Vec<u8>, String) {
         } else {
             search.mime(header);
         }
-        if !part.is_text() {
+        // RFC 9051 section 6.4.4: reports of deliveries and the like are texts as well.
+        let is_report = part.kind == PartKind::Leaf && part.media_type.starts_with("message/");
+        if !part.is_text() && !is_report {
             continue;
         }
         let mut body = part.body_in(raw);

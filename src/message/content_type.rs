@@ -1,7 +1,7 @@
 //! The values of Content-Type and Content-Disposition: a word or two, and parameters.
 //!
-//! Parameters are kept as received, since BODYSTRUCTURE wants them so; [`parameter_text`] gives what RFC 2231 and
-//! RFC 2047 make of one.
+//! Parameters are kept as received; [`joined`] gives them as BODYSTRUCTURE wants them, [`parameter_text`] what RFC 2231
+//! and RFC 2047 make of one.
 
 use super::{charset, encoded_word};
 use crate::types::limits::MIME_PARAMETERS_MAX;
@@ -93,6 +93,74 @@ pub(super) fn parameter_text(parameters: &[Parameter<'_>], name: &str) -> Option
         if *extended { percent_decode(value, &mut octets) } else { octets.extend_from_slice(value) }
     }
     Some(charset::decode(label, &octets).into_owned())
+}
+
+/// Parameters whose pieces are one again (RFC 2231 section 6: IMAP shows none); what is percent-encoded stays so. Pieces
+/// that do not count up from 0 stay as they are.
+pub(super) fn joined<'a>(parameters: &[Parameter<'a>]) -> Vec<Parameter<'a>> {
+    let pieces: Vec<Option<Piece<'_>>> = parameters.iter().map(|(name, _)| Piece::of(name)).collect();
+    let mut taken = vec![false; parameters.len()];
+    let mut whole: Vec<Option<Parameter<'a>>> = vec![None; parameters.len()];
+    for (place, (name, _)) in parameters.iter().enumerate() {
+        let Some(Piece { base, number: 0, .. }) = &pieces[place] else { continue };
+        let mut chain: Vec<(bool, &[u8])> = Vec::new();
+        let next = |number: usize, taken: &[bool]| {
+            let is_next = |piece: &Piece<'_>| piece.number == number && piece.base.eq_ignore_ascii_case(base);
+            (0..pieces.len()).find(|at| !taken[*at] && pieces[*at].as_ref().is_some_and(is_next))
+        };
+        while let Some(at) = next(chain.len(), &taken) {
+            taken[at] = true;
+            chain.push((pieces[at].as_ref().is_some_and(|piece| piece.extended), &parameters[at].1));
+        }
+        let is_extended = chain.iter().any(|(extended, _)| *extended);
+        let mut value = Vec::new();
+        if is_extended && chain.first().is_some_and(|(extended, _)| !extended) {
+            // RFC 2231 section 4: without a character set in the first piece there is none.
+            value.extend_from_slice(b"''");
+        }
+        for (extended, piece) in chain {
+            match is_extended && !extended {
+                true => percent_encode(piece, &mut value),
+                false => value.extend_from_slice(piece),
+            }
+        }
+        let name_octets = base.len() + usize::from(is_extended);
+        whole[place] = Some((&name[..name_octets], value.into()));
+    }
+    let shown = whole.into_iter().zip(taken).zip(parameters);
+    shown.filter_map(|((whole, taken), one)| whole.or_else(|| (!taken).then(|| one.clone()))).collect()
+}
+
+/// `name*0`, `name*1*`.
+struct Piece<'a> {
+    base: &'a [u8],
+    number: usize,
+    extended: bool,
+}
+
+impl<'a> Piece<'a> {
+    fn of(name: &'a [u8]) -> Option<Self> {
+        let (rest, extended) = match name.strip_suffix(b"*") {
+            Some(rest) => (rest, true),
+            None => (name, false),
+        };
+        let star = rest.iter().rposition(|&byte| byte == b'*').filter(|star| *star > 0)?;
+        let digits = &rest[star + 1..];
+        let plain = digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || !digits.starts_with(b"0"));
+        let number = std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()?;
+        Some(Self { base: &rest[..star], number, extended })
+    }
+}
+
+/// RFC 2231 section 7: all but what an attribute may have.
+fn percent_encode(value: &[u8], out: &mut Vec<u8>) {
+    for &byte in value {
+        if is_token_octet(byte) && !b"*'%".contains(&byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
@@ -280,6 +348,25 @@ mod tests {
         check("/plain", "none");
         check("", "none");
         check("text\u{e9}/plain", "none");
+    }
+
+    #[test]
+    fn pieces_become_one() {
+        let check = |value: &str, expected: &str| {
+            let parsed = Disposition::parse(value.as_bytes()).expect("has a token");
+            let shown = joined(&parsed.parameters)
+                .into_iter()
+                .map(|(name, value)| format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(&value)));
+            assert_eq!(shown.collect::<Vec<_>>().join("; "), expected, "{value:?}");
+        };
+        check("a; filename=x; size=3", "filename=x; size=3");
+        check("a; n*0=a; size=3; N*1=\"b c\"", "n=ab c; size=3");
+        check("a; n*1*=%20; n*0*=utf-8'en'a; n*2=\"isn't (b)%\"", "n*=utf-8'en'a%20isn%27t%20%28b%29%25");
+        check("a; n*0=\"a b\"; n*1*=%C3", "n*=''a%20b%C3");
+        check("a; n*=utf-8''a", "n*=utf-8''a");
+        check("a; n*1=b; n*2=c", "n*1=b; n*2=c");
+        check("a; n*0=a; n*2=c; n*00=d", "n=a; n*2=c; n*00=d");
+        check("a; n*0=a; n*0=b; n*1=c", "n=ac; n=b");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! ENVELOPE and BODYSTRUCTURE as the octets IMAP sends (RFC 9051 section 7.5.2), made once at delivery.
 //!
-//! They fit every session: strings are quoted where they are plain ASCII and literals elsewhere, encoded words and
-//! RFC 2231 parameters stay as received. What a header may not say on the wire (NUL, a bare CR or LF) is replaced.
+//! They fit every session: strings are quoted where they are plain ASCII and literals elsewhere, encoded words stay as
+//! received, and of RFC 2231 only the pieces are put together. What a header may not say on the wire (NUL, a bare CR or LF) is replaced.
 
 mod body;
 #[cfg(test)]
@@ -10,7 +10,7 @@ mod tests;
 pub use body::body_of;
 
 use super::addresses::{AddressItem, Mailbox, address_list};
-use super::content_type::{ContentType, Disposition, Parameter};
+use super::content_type::{ContentType, Disposition, Parameter, joined};
 use super::field::{Field, HeaderFields};
 use super::structure::{Part, PartKind, Structure};
 use crate::types::limits::{BODYSTRUCTURE_OCTETS_MAX, ENVELOPE_ADDRESSES_MAX, ENVELOPE_OCTETS_MAX};
@@ -300,7 +300,7 @@ impl Writer {
             self.out.extend_from_slice(b"NIL");
             return;
         }
-        for (place, (name, value)) in parameters.iter().enumerate() {
+        for (place, (name, value)) in joined(parameters).iter().enumerate() {
             self.out.push(if place == 0 { b'(' } else { b' ' });
             self.text(name);
             self.out.push(b' ');

@@ -73,8 +73,8 @@ fn bodies_of_single_parts() {
         b"Content-Type: Application/PDF; name*0*=utf-8''%C3; name*1*=%BC\r\nContent-ID: <1@x>\r\n\
         Content-Description: a \"b\"\r\nContent-Transfer-Encoding: BASE64 (x)\r\nContent-MD5: Q2hl\r\n\
         Content-Disposition: attachment; filename=\"a b\"\r\nContent-Language: de, en\r\nContent-Location: http://x\r\n\r\nAA==",
-        "(\"Application\" \"PDF\" (\"name*0*\" \"utf-8''%C3\" \"name*1*\" \"%BC\") \"<1@x>\" \"a \\\"b\\\"\" \"BASE64\" 4)",
-        "(\"Application\" \"PDF\" (\"name*0*\" \"utf-8''%C3\" \"name*1*\" \"%BC\") \"<1@x>\" \"a \\\"b\\\"\" \"BASE64\" 4 \
+        "(\"Application\" \"PDF\" (\"name*\" \"utf-8''%C3%BC\") \"<1@x>\" \"a \\\"b\\\"\" \"BASE64\" 4)",
+        "(\"Application\" \"PDF\" (\"name*\" \"utf-8''%C3%BC\") \"<1@x>\" \"a \\\"b\\\"\" \"BASE64\" 4 \
         \"Q2hl\" (\"attachment\" (\"filename\" \"a b\")) (\"de\" \"en\") \"http://x\")",
     );
     check_body(
