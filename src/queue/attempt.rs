@@ -37,6 +37,8 @@ impl<'q> Attempt<'q> {
         while self.tried < MX_ADDRESSES_TRIED_MAX {
             let peer = self.next_peer().await?;
             if let Some(link) = self.shared.pool.take(&peer) {
+                // It may have been closed meanwhile, which says nothing about the server: that is still to be tried.
+                self.peers.push_front(peer);
                 return Some(link);
             }
             self.tried += 1;

@@ -145,3 +145,23 @@ async fn a_fault_of_ours_over_one_message_costs_no_other() {
     assert_eq!((left.len(), left[0].state, left[0].attempts), (1, SendState::Due, 1));
     assert_eq!(left[0].last_reply.as_deref(), Some("4.3.0 a fault of this server's"));
 }
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_it_waited_costs_nothing() {
+    let world = World::new();
+    let queue = world.queue().await;
+    let running = queue.run(world.ledger_has(6));
+    let putting = async {
+        for round in 1..=3 {
+            // Two at a time, so that more than one connection waits.
+            world.put_to(&["a@one.example"]).await;
+            world.put_to(&["b@one.example"]).await;
+            world.ledger_has(2 * round).await;
+            world.transport.age.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let (ran, ()) = tokio::join!(running, putting);
+    ran.expect("runs");
+    assert!(world.events().await.iter().all(|event| event.starts_with("sent ")), "{:?}", world.events().await);
+    assert_eq!(world.mails().len(), 6);
+}

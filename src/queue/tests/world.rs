@@ -203,6 +203,8 @@ pub(super) struct FakeTransport {
     open: Arc<AtomicUsize>,
     pub(super) open_most: AtomicUsize,
     pub(super) policy: Mutex<Option<String>>,
+    /// Sessions of an earlier age have been closed by the server.
+    pub(super) age: AtomicUsize,
 }
 
 impl FakeTransport {
@@ -232,7 +234,8 @@ impl FakeTransport {
         }
         let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.open_most.fetch_max(open, Ordering::SeqCst);
-        Ok(Box::new(FakeSession { transport: Arc::clone(self), host: peer.name.clone() }))
+        let age = self.age.load(Ordering::SeqCst);
+        Ok(Box::new(FakeSession { transport: Arc::clone(self), host: peer.name.clone(), age }))
     }
 }
 
@@ -258,6 +261,7 @@ pub(super) struct FakeTransportHandle(pub(super) Arc<FakeTransport>);
 struct FakeSession {
     transport: Arc<FakeTransport>,
     host: Domain,
+    age: usize,
 }
 
 impl Drop for FakeSession {
@@ -272,6 +276,9 @@ fn said(code: u16, enhanced: Option<(u8, u16, u16)>, text: &str) -> Answer {
 
 impl FakeSession {
     async fn take(&mut self, mail: &mut Outgoing) -> Sent {
+        if self.age < self.transport.age.load(Ordering::SeqCst) {
+            return Sent::all(mail.recipients.len(), &Failure::new(Stage::Mail, FailureCause::Lost), false);
+        }
         let sender = mail.sender.as_ref().map_or("<>".to_owned(), ToString::to_string);
         let to: Vec<&str> = mail.recipients.iter().map(|one| one.address.local()).collect();
         self.transport.see(format!("mail {sender} > {} at {}", to.join(","), self.host));
