@@ -143,12 +143,25 @@ async fn swaks_brings_mail() {
         ("HELO", mx(&["<>", "--protocol", "SMTP"]), "with SMTP id"),
         ("pipelined", mx(&[stranger, "--pipeline"]), "with ESMTP id"),
         ("TLS", [&mx(&[stranger])[..], &tls].concat(), "with ESMTPS id"),
+        ("IPv6 in the envelope", mx(&["a@[IPv6:2001:db8::7]"]), "with ESMTP id"),
         ("TLS 1.2", [&mx(&[stranger, "--tls-protocol", "tlsv1_2"])[..], &tls].concat(), "with ESMTPS id"),
         ("LMTP", vec!["--protocol", "LMTP", "--socket", &socket, "--from", stranger], "with LMTP id"),
         ("an alias beside", mx(&[stranger, "--to", "paul@example.org,info@example.org"]), "with ESMTP id"),
     ];
     swaks(&mut visit, stranger, &ways).await;
     assert_eq!(visit.house.filed("jane@example.org").await.len(), 1);
+    // A message of the program's own making, with a file, over a connection that sends from an address of its choice.
+    let subject = ["--h-Subject", "own making", "--attach-name", "cert.pem", "--attach-type", "application/pkix-cert"];
+    let file = format!("@{certificate}");
+    let way = mx(&[stranger, "--local-interface", "127.0.0.1", "--to", "paul@example.org"]);
+    visit.good(&[&way[..], &subject, &["--attach", &file]].concat(), b"").await;
+    let (header, body) = visit.arrived().await;
+    assert!(header.contains("multipart/mixed") && header.contains("\r\nSubject: own making\r\n"), "{header}");
+    assert!(body.contains("application/pkix-cert"), "{body}");
+    // What is not offered is not done: neither a client's claim to be another, nor replies for each recipient.
+    let claims = mx(&[stranger, "--to", "paul@example.org", "--xclient-addr", "192.0.2.7"]);
+    visit.bad(&claims, b"").await;
+    visit.bad(&mx(&[stranger, "--to", "paul@example.org", "--prdr"]), b"").await;
     visit.house.close().await;
 }
 
@@ -231,6 +244,8 @@ async fn msmtp_by_every_login() {
     let (submission, submissions) = (visit.port("submission"), visit.port("submissions"));
     let (certificate, socket) = (visit.certificate(), visit.socket());
     let configuration = visit.path("msmtprc").display().to_string();
+    // Older ones can't bind a login to its connection.
+    let knows_binding = visit.good(&["--version"], b"").await.contains("scram-sha-256-plus");
     let message = format!("From: Jane <info@example.org>\r\nBcc: paul@example.org\r\nSubject: msmtp\r\n\r\n{BODY}");
     let written = message.replace("\r\n", "\n");
     for (port, starttls, login) in [
@@ -239,7 +254,12 @@ async fn msmtp_by_every_login() {
         (&submission, "on", "scram-sha-256"),
         (&submissions, "off", "plain"),
         (&submissions, "off", "scram-sha-256"),
+        (&submission, "on", "scram-sha-256-plus"),
+        (&submissions, "off", "scram-sha-256-plus"),
     ] {
+        if login.ends_with("-plus") && !knows_binding {
+            continue;
+        }
         let text = format!(
             "account default\nhost 127.0.0.1\nport {port}\ntls on\ntls_starttls {starttls}\ntls_trust_file {certificate}\n\
              tls_host_override {HOST}\nauth {login}\nuser jane@example.org\npassword {PASSWORD}\nfrom info@example.org\n\
@@ -340,6 +360,19 @@ async fn curl_sends_and_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_through_a_load_balancer() {
+    let Some(mut visit) = Visit::begin("curl", "[proxy]\nnetworks = [\"127.0.0.1\"]\n").await else { return };
+    let url = format!("smtp://127.0.0.1:{}/client.example", visit.port("smtp"));
+    let to = ["-sS", "--url", &url, "--mail-from", "a@elsewhere.example", "--mail-rcpt", "paul@example.org", "-T", "-"];
+    // It says of itself that it is its own balancer.
+    visit.good(&[&to[..], &["--haproxy-protocol"]].concat(), b"Subject: balanced\r\n\r\nhello\r\n").await;
+    assert!(visit.arrived().await.0.contains("[127.0.0.1]"));
+    // Who is believed to be one and says nothing of the kind is not served.
+    visit.bad(&to, b"Subject: not balanced\r\n\r\nhello\r\n").await;
+    visit.house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lettre_submits() {
     let mut visit = Visit { house: house("").await, program: "lettre", seen: 0 };
     let (submission, submissions) = (visit.house.port("submission").port(), visit.house.port("submissions").port());
@@ -361,6 +394,12 @@ async fn lettre_submits() {
     let parts = MultiPart::mixed()
         .multipart(MultiPart::alternative_plain_html("caf\u{e9}\r\n".to_owned(), "<p>caf\u{e9}</p>".to_owned()))
         .singlepart(file);
+    let utf8 = Message::builder()
+        .from("jane@example.org".parse().unwrap())
+        .to("p\u{e4}ul@b\u{fc}cher.example".parse().unwrap())
+        .subject("to a name in letters of its own")
+        .body("hello\r\n".to_owned())
+        .unwrap();
     let eight_bit = SinglePart::builder()
         .header(header::ContentType::TEXT_PLAIN)
         .header(header::ContentTransferEncoding::EightBit)
@@ -392,6 +431,12 @@ async fn lettre_submits() {
             // What lacks a last line end gets it.
             assert!(body.trim_end().as_bytes() == formatted[at..].trim_ascii_end(), "{mechanism} {port}");
         }
+        // RFC 6531: an address that is no ASCII.
+        let (sender, sent) = (transport.clone(), utf8.clone());
+        tokio::task::spawn_blocking(move || sender.send(&sent).unwrap()).await.unwrap();
+        let sends = visit.house.sends().await;
+        let send = &sends.last().expect("it goes on").send;
+        assert!(send.details.smtputf8 && send.recipient.to_string().starts_with("p\u{e4}ul@"), "{send:?}");
         // A sender who is somebody else is refused, and the program says so.
         let other = Envelope::new(Some("paul@example.org".parse().unwrap()), vec!["jane@example.org".parse().unwrap()]);
         let raw = messages[0].formatted();
