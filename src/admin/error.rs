@@ -63,6 +63,9 @@ pub enum Consequence {
     RemovesDomain { domain: Domain, accounts: usize, addresses: usize, messages: u64, octets: u64, until: Timestamp },
 }
 
+/// The code of what needs nothing but another try.
+const BUSY: &str = "busy";
+
 /// Whose turn it is to mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,6 +83,13 @@ pub enum Side {
 pub struct Problem {
     pub side: Side,
     pub causes: Vec<Told>,
+}
+
+impl Problem {
+    /// Whether the same may be asked again in a moment: nothing was done.
+    pub fn is_busy(&self) -> bool {
+        !self.causes.is_empty() && self.causes.iter().all(|cause| cause.code == BUSY)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -229,7 +239,7 @@ fn proof_code(refusal: &Refusal) -> &'static str {
 
 fn store_code(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Busy | StoreError::Changed => "busy",
+        StoreError::Busy | StoreError::Changed => BUSY,
         StoreError::DiskFull => "disk-full",
         StoreError::ReadOnly(_) => "read-only",
         StoreError::Place(_) => "file",

@@ -154,8 +154,8 @@ Examples:
     Export(transfer::ExportArguments),
     /// Copy the whole store into one file, while it works
     ///
-    /// The file is complete and consistent when it appears under its name. `posthouse verify FILE` checks it, `posthouse
-    /// restore FILE` puts it back.
+    /// The file is complete and consistent when it appears under its name. While a server runs it is the one that writes it,
+    /// as its own user. `posthouse verify FILE` checks it, `posthouse restore FILE` puts it back.
     #[command(after_long_help = "Example:\n  posthouse backup /backup/posthouse-$(date +%F).db")]
     Backup {
         /// Replaced if it is there, by a complete one; refused if it is no plain file, such as a symbolic link

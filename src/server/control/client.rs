@@ -5,12 +5,18 @@ use crate::admin::{Act, Problem};
 use crate::types::limits::CONTROL_ANSWER_OCTETS_MAX;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
+/// How long a server that has its hands full is asked again: commands that are started by the hundred at once take turns.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// Connected to the server of a data directory.
 pub struct Client {
+    data: PathBuf,
     stream: BufReader<UnixStream>,
 }
 
@@ -52,7 +58,7 @@ impl Client {
             other => other?,
         };
         match UnixStream::connect(&socket.path).await {
-            Ok(stream) => Ok(Some(Self { stream: BufReader::new(stream) })),
+            Ok(stream) => Ok(Some(Self { data: data.to_owned(), stream: BufReader::new(stream) })),
             Err(error) => match error.kind() {
                 // Nobody listens on what a killed server left behind.
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
@@ -66,7 +72,35 @@ impl Client {
         let data = serde_json::to_value(act).map_err(io::Error::from)?;
         let request = Request { act: A::NAME.to_owned(), data };
         let octets = frame(&request).map_err(io::Error::from)?;
-        self.stream.write_all(&octets).await?;
+        let since = Instant::now();
+        loop {
+            match self.ask::<A>(&octets, &mut progress).await {
+                // Nothing was done.
+                Err(CallError::Refused(problem)) if problem.is_busy() && since.elapsed() < PATIENCE => {
+                    tokio::time::sleep(PAUSE).await;
+                    // Whoever was turned away at the door was hung up on as well.
+                    match Self::connect(&self.data).await? {
+                        Some(again) => *self = again,
+                        None => return Err(CallError::Refused(problem)),
+                    }
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn ask<A: Act>(
+        &mut self,
+        octets: &[u8],
+        progress: &mut impl FnMut(u64, u64),
+    ) -> Result<A::Answer, CallError> {
+        if let Err(error) = self.stream.write_all(octets).await {
+            // A server with too many callers says so without listening.
+            return Err(match self.reply().await {
+                Ok(Reply::Refused(problem)) => CallError::Refused(problem),
+                _ => error.into(),
+            });
+        }
         loop {
             match self.reply().await? {
                 Reply::Progress(done, all) => progress(done, all),

@@ -61,6 +61,31 @@ async fn acts_cross_the_socket() {
 }
 
 #[tokio::test]
+async fn whoever_comes_when_the_server_is_full_waits_for_his_turn() {
+    use crate::types::limits::CONTROL_CONNECTIONS_MAX;
+    let running = Running::at("data").await;
+    let mut held = Vec::new();
+    for _ in 0..CONTROL_CONNECTIONS_MAX {
+        let mut client = running.client().await;
+        client.call(&DomainList {}, |_, _| {}).await.unwrap();
+        held.push(client);
+    }
+    let mut late = running.client().await;
+    let metrics = running.house.metrics.clone();
+    let making_room = async move {
+        let refused = "posthouse_connections_refused_total{service=\"control\"} ";
+        let is_refused = |text: &str| text.lines().any(|line| line.starts_with(refused) && !line.ends_with(" 0"));
+        while !is_refused(&metrics.text()) {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+    };
+    let (listed, ()) = tokio::join!(late.call(&DomainList {}, |_, _| {}), making_room);
+    assert!(listed.unwrap().is_empty());
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn deep_directories_are_reached_all_the_same() {
     let running = Running::at(&"deep/".repeat(40)).await;
     assert!(running.client().await.call(&AliasList { domain: None }, |_, _| {}).await.unwrap().is_empty());
