@@ -4,11 +4,11 @@ use super::framing::{Event, Framer, Sizes};
 use super::session::{Link, Services, Session, Step};
 use crate::auth::{ChannelBinding, Peer, Security};
 use crate::net::{Connection, NetError, TlsServer, Transfer};
-use crate::types::limits::{IMAP_IDLE_BUFFER_OCTETS, IMAP_KEEPALIVE_SECONDS, OUTPUT_OCTETS_HIGH_WATER};
+use crate::types::limits::{IMAP_IDLE_BUFFER_OCTETS, OUTPUT_OCTETS_HIGH_WATER};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 /// Serves the connections of one listener.
 pub struct Driver {
@@ -195,6 +195,8 @@ impl Run<'_> {
         self.framer.release();
         self.session.replies.out = Vec::new();
         let shutdown = self.connection.shutdown().clone();
+        let keepalive = self.driver.services.keepalive;
+        let mut silence = std::pin::pin!(sleep(keepalive));
         loop {
             let Self { connection, session, .. } = self;
             let (listens, idles) = (session.listens(), session.idling);
@@ -206,12 +208,17 @@ impl Run<'_> {
                     if let Some(step) = session.push().await {
                         return Ok(Some(step));
                     }
+                    // What is not said keeps no connection alive.
+                    if !session.replies.out.is_empty() {
+                        silence.as_mut().reset(Instant::now() + keepalive);
+                    }
                     self.send().await?;
                     continue;
                 }
-                () = sleep(Duration::from_secs(IMAP_KEEPALIVE_SECONDS)), if idles => {
+                () = silence.as_mut(), if idles => {
                     session.keep_alive();
                     self.send().await?;
+                    silence.as_mut().reset(Instant::now() + keepalive);
                     continue;
                 }
             };

@@ -43,6 +43,8 @@ pub struct Services {
     /// After which a command counts as one that takes long, and how often its client is told that it goes on (RFC 9585).
     pub patience: Duration,
     pub progress: Duration,
+    /// How long a client that idles hears nothing, before it is told that we are still here.
+    pub keepalive: Duration,
 }
 
 /// What the driver does next.

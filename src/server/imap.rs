@@ -6,7 +6,8 @@ use crate::imap::{Driver, Services};
 use crate::mailbox::{MailboxError, Mailboxes, Settings};
 use crate::net::{Listener, Security, serve};
 use crate::types::limits::{
-    IMAP_BEFORE_LOGIN_SECONDS, IMAP_COMMAND_MESSAGES_MAX, IMAP_PATIENCE_SECONDS, IMAP_PROGRESS_SECONDS,
+    IMAP_BEFORE_LOGIN_SECONDS, IMAP_COMMAND_MESSAGES_MAX, IMAP_KEEPALIVE_SECONDS, IMAP_PATIENCE_SECONDS,
+    IMAP_PROGRESS_SECONDS,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ impl Imap {
             messages_max: IMAP_COMMAND_MESSAGES_MAX,
             patience: Duration::from_secs(IMAP_PATIENCE_SECONDS),
             progress: Duration::from_secs(IMAP_PROGRESS_SECONDS),
+            keepalive: Duration::from_secs(IMAP_KEEPALIVE_SECONDS),
             idle: Duration::from_secs(limits.imap_idle_seconds),
         };
         Ok(Self { services: Arc::new(services) })

@@ -45,7 +45,7 @@ impl Served {
         self.listening.address.port()
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 

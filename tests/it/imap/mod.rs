@@ -4,6 +4,7 @@ pub mod client;
 mod hostile;
 mod identity;
 mod large;
+mod live;
 mod random;
 mod second_opinion;
 mod transport;

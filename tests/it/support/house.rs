@@ -33,6 +33,8 @@ pub struct House {
     pub messages_max: u32,
     /// After which a command of IMAP takes long, and between what its client is told of it then.
     pub progress: Duration,
+    /// How long a client that idles hears nothing.
+    pub keepalive: Duration,
 }
 
 impl House {
@@ -66,6 +68,7 @@ impl House {
             delivery,
             messages_max: 1_000_000,
             progress: Duration::from_secs(10),
+            keepalive: Duration::from_secs(240),
         };
         let name = Domain::parse("example.org").unwrap();
         house
@@ -146,6 +149,7 @@ impl House {
             messages_max: self.messages_max,
             patience: self.progress,
             progress: self.progress,
+            keepalive: self.keepalive,
             idle: Duration::from_secs(60),
         }
     }
