@@ -7,7 +7,6 @@ use crate::net::{Connection, NetError, TlsServer, Transfer};
 use crate::types::limits::{IMAP_IDLE_BUFFER_OCTETS, OUTPUT_OCTETS_HIGH_WATER};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::{Instant, interval, sleep};
 
 /// Serves the connections of one listener.

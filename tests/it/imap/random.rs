@@ -12,7 +12,7 @@ struct Session {
     client: Client,
     person: &'static str,
     mailbox: &'static str,
-    qresync: bool,
+    dialect: Dialect,
     /// By sequence number: the UID, if it was told, and the flags.
     messages: Vec<Message>,
     uid_validity: u32,
@@ -21,6 +21,29 @@ struct Session {
     highest: u64,
     /// Of what was told since: whether something older is yet to be told is not known before expunges can be.
     pending: u64,
+}
+
+/// What a client has asked for when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Plain,
+    /// RFC 7162: it hears of UIDs that vanished.
+    Qresync,
+    /// RFC 9586: it knows no sequence numbers, and hears of UIDs alone.
+    UidOnly,
+    /// RFC 5465: it is told at once, between commands.
+    Notified,
+}
+
+impl Dialect {
+    fn hears_of_vanished(self) -> bool {
+        matches!(self, Self::Qresync | Self::UidOnly)
+    }
+
+    /// Asks for all there is to know.
+    fn everything(self) -> &'static str {
+        if self == Self::UidOnly { "UID FETCH 1:* (FLAGS MODSEQ)" } else { "FETCH 1:* (UID FLAGS MODSEQ)" }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,6 +99,8 @@ struct World<'w> {
     served: &'w Served,
     random: Random,
     sessions: Vec<Session>,
+    /// Brings messages back from where they were copied and moved to.
+    returner: Client,
     model: Model,
 }
 
@@ -83,13 +108,19 @@ impl<'w> World<'w> {
     async fn new(served: &'w Served, seed: u64) -> Self {
         let mut first = Client::login(served.address(), "jane@example.org", "Secret123").await;
         assert!(first.command("SETACL INBOX paul@example.org lrswite").await.is_ok());
+        assert!(first.command("SELECT Trash").await.is_ok());
         let mut sessions = Vec::new();
-        for (person, mailbox, qresync) in
-            [("jane", OWN, false), ("jane", OWN, true), ("paul", SHARED, false), ("paul", SHARED, true)]
-        {
-            sessions.push(Session::open(served, person, mailbox, qresync).await);
+        for (person, mailbox, dialect) in [
+            ("jane", OWN, Dialect::Plain),
+            ("jane", OWN, Dialect::Qresync),
+            ("jane", OWN, Dialect::Notified),
+            ("paul", SHARED, Dialect::Plain),
+            ("paul", SHARED, Dialect::Qresync),
+            ("paul", SHARED, Dialect::UidOnly),
+        ] {
+            sessions.push(Session::open(served, person, mailbox, dialect).await);
         }
-        Self { served, random: Random(seed), sessions, model: Model::default() }
+        Self { served, random: Random(seed), sessions, returner: first, model: Model::default() }
     }
 
     fn below(&mut self, end: u32) -> u32 {
@@ -104,7 +135,7 @@ impl<'w> World<'w> {
     /// Numbers of messages the session knows, as a set.
     fn numbers(&mut self, index: usize) -> Option<String> {
         let count = self.sessions[index].messages.len() as u32;
-        if count == 0 {
+        if count == 0 || self.sessions[index].dialect == Dialect::UidOnly {
             return None;
         }
         let (one, other) = (self.below(count) + 1, self.below(count) + 1);
@@ -126,6 +157,10 @@ impl<'w> World<'w> {
     async fn step(&mut self, step: u64) {
         let index = self.below(self.sessions.len() as u32) as usize;
         let deed = self.below(100);
+        if self.sessions[index].dialect == Dialect::Notified {
+            // What was pushed since is heard before anything is said by number.
+            self.sessions[index].command("NOOP").await;
+        }
         let command = match deed {
             0..15 => {
                 let (flags, mailbox) = (self.flags(), self.sessions[index].mailbox);
@@ -137,7 +172,14 @@ impl<'w> World<'w> {
                 let verb = ["FLAGS", "+FLAGS", "-FLAGS", "+FLAGS.SILENT", "-FLAGS.SILENT"][self.below(5) as usize];
                 numbers.map(|numbers| format!("STORE {numbers} {verb} {flags}"))
             }
-            40..55 => {
+            40..45 => {
+                let (flags, uids) = (self.flags(), self.uids());
+                let verb = ["FLAGS", "+FLAGS", "-FLAGS"][self.below(3) as usize];
+                let mod_seqs: Vec<u64> = self.model.mod_seqs.values().copied().collect();
+                let since = mod_seqs.get(self.below(mod_seqs.len() as u32) as usize).copied().unwrap_or(1);
+                Some(format!("UID STORE {uids} (UNCHANGEDSINCE {since}) {verb} {flags}"))
+            }
+            45..55 => {
                 let (flags, uids) = (self.flags(), self.uids());
                 let verb = ["FLAGS", "+FLAGS", "-FLAGS", "FLAGS.SILENT"][self.below(4) as usize];
                 Some(format!("UID STORE {uids} {verb} {flags}"))
@@ -146,7 +188,16 @@ impl<'w> World<'w> {
             63..67 => Some(format!("UID EXPUNGE {}", self.uids())),
             67..70 => Some(format!("UID MOVE {} Trash", self.uids())),
             70..74 => self.numbers(index).map(|numbers| format!("COPY {numbers} Trash")),
-            74..84 => self.numbers(index).map(|numbers| format!("FETCH {numbers} (UID FLAGS MODSEQ)")),
+            74..77 => {
+                let command = if self.below(2) == 0 { "UID COPY * INBOX" } else { "UID MOVE * INBOX" };
+                self.returner.command("NOOP").await;
+                let answer = self.returner.command(command).await;
+                assert!(answer.is_ok(), "{command}: {answer:?}");
+                let before = self.sessions[index].numbered();
+                self.learn(command, index, &before, &answer).await;
+                return;
+            }
+            77..84 => self.numbers(index).map(|numbers| format!("FETCH {numbers} (UID FLAGS MODSEQ)")),
             84..94 => Some("NOOP".to_owned()),
             _ => {
                 self.reconnect(index).await;
@@ -166,7 +217,7 @@ impl<'w> World<'w> {
     /// The model does not work out what commands do: it is what a session that begins anew is shown. What must follow from
     /// what came before is checked on the way.
     async fn learn(&mut self, command: &str, index: usize, before: &[Option<u32>], answer: &Answer) {
-        let mut fresh = Session::open(self.served, "jane", OWN, false).await;
+        let mut fresh = Session::open(self.served, "jane", OWN, Dialect::Plain).await;
         fresh.command("UID FETCH 1:* (UID FLAGS MODSEQ)").await;
         let now: BTreeMap<u32, Message> =
             fresh.messages.iter().map(|message| (message.uid.expect("told"), message.clone())).collect();
@@ -179,7 +230,8 @@ impl<'w> World<'w> {
                 assert!(message.mod_seq == mod_seq || known != flags, "{command}: {uid} did not change");
             } else {
                 assert!(self.model.ever.iter().all(|ever| ever < uid), "{command}: UID {uid} again, or out of order");
-                assert!(command.starts_with("APPEND"), "{command}: from where?");
+                let may_bring = command.starts_with("APPEND") || command.ends_with(" INBOX");
+                assert!(may_bring, "{command}: from where?");
             }
         }
         self.check_flags(command, index, before, &now, answer);
@@ -211,10 +263,11 @@ impl<'w> World<'w> {
         if before.contains(&None) {
             return;
         }
+        let (command, since) = without_guard(command);
         let words: Vec<&str> = command.splitn(if command.starts_with("UID") { 5 } else { 4 }, ' ').collect();
         let at = if words[0] == "UID" { 1 } else { 0 };
         let is_store = words[at] == "STORE";
-        let named: BTreeSet<u32> = if is_store && at == 0 {
+        let mut named: BTreeSet<u32> = if is_store && at == 0 {
             members(words[1], before.len() as u32)
                 .into_iter()
                 .filter_map(|number| before[number as usize - 1])
@@ -227,6 +280,12 @@ impl<'w> World<'w> {
         } else {
             BTreeSet::new()
         };
+        // RFC 7162 section 3.1.3: what was changed meanwhile is left alone, and named.
+        let is_newer = |uid: &u32| self.model.mod_seqs.get(uid).is_some_and(|mod_seq| *mod_seq > since);
+        let protected: BTreeSet<u32> = named.iter().copied().filter(is_newer).collect();
+        named.retain(|uid| !protected.contains(uid));
+        let modified = item(&answer.end, "[MODIFIED ").map(|set| members(set.trim_end_matches(']'), u32::MAX));
+        assert_eq!(modified.unwrap_or_default(), protected, "{command} unless changed since {since}: {answer:?}");
         for (uid, known) in &self.model.messages {
             let Some(message) = now.get(uid) else { continue };
             let flags = message.flags.as_ref().expect("told");
@@ -248,7 +307,7 @@ impl<'w> World<'w> {
         let session = &mut self.sessions[index];
         session.command("NOOP").await;
         if session.messages.iter().any(|message| message.uid.is_none() || message.flags.is_none()) {
-            session.command("FETCH 1:* (UID FLAGS)").await;
+            session.command(session.dialect.everything()).await;
         }
         let known: BTreeMap<u32, BTreeSet<String>> =
             session.messages.iter().map(|message| (message.uid.unwrap(), message.flags.clone().unwrap())).collect();
@@ -259,14 +318,14 @@ impl<'w> World<'w> {
     /// RFC 7162: what a client kept, brought up to date in one answer.
     async fn reconnect(&mut self, index: usize) {
         let old = &self.sessions[index];
-        let (person, mailbox, qresync) = (old.person, old.mailbox, old.qresync);
-        if !qresync {
-            self.sessions[index] = Session::open(self.served, person, mailbox, qresync).await;
+        let (person, mailbox, dialect) = (old.person, old.mailbox, old.dialect);
+        if dialect != Dialect::Qresync {
+            self.sessions[index] = Session::open(self.served, person, mailbox, dialect).await;
             return;
         }
         let (validity, highest) = (old.uid_validity, old.highest);
         let known: Vec<Message> = old.messages.iter().filter(|message| message.uid.is_some()).cloned().collect();
-        let mut session = Session::login(self.served, person, mailbox, qresync).await;
+        let mut session = Session::login(self.served, person, mailbox, dialect).await;
         session.messages = known;
         session.said = std::mem::take(&mut self.sessions[index].said);
         let with_uids = self.random.below(2) == 0;
@@ -279,16 +338,20 @@ impl<'w> World<'w> {
 }
 
 impl Session {
-    async fn login(served: &Served, person: &'static str, mailbox: &'static str, qresync: bool) -> Self {
+    async fn login(served: &Served, person: &'static str, mailbox: &'static str, dialect: Dialect) -> Self {
         let mut client = Client::login(served.address(), &format!("{person}@example.org"), "Secret123").await;
-        if qresync {
-            assert!(client.command("ENABLE QRESYNC").await.is_ok());
-        }
+        let wish = match dialect {
+            Dialect::Plain => "NOOP",
+            Dialect::Qresync => "ENABLE QRESYNC",
+            Dialect::UidOnly => "ENABLE UIDONLY",
+            Dialect::Notified => "NOTIFY SET (SELECTED (MessageNew MessageExpunge FlagChange))",
+        };
+        assert!(client.command(wish).await.is_ok());
         Self {
             client,
             person,
             mailbox,
-            qresync,
+            dialect,
             messages: Vec::new(),
             uid_validity: 0,
             said: Vec::new(),
@@ -297,11 +360,11 @@ impl Session {
         }
     }
 
-    async fn open(served: &Served, person: &'static str, mailbox: &'static str, qresync: bool) -> Self {
-        let mut session = Self::login(served, person, mailbox, qresync).await;
+    async fn open(served: &Served, person: &'static str, mailbox: &'static str, dialect: Dialect) -> Self {
+        let mut session = Self::login(served, person, mailbox, dialect).await;
         let answer = session.command(&format!("SELECT {mailbox}")).await;
         assert!(answer.is_ok(), "{answer:?}");
-        if qresync {
+        if dialect == Dialect::Qresync {
             // What it keeps it has to have seen.
             session.command("UID FETCH 1:* (FLAGS)").await;
         }
@@ -327,8 +390,9 @@ impl Session {
         if !by_number {
             self.highest = self.highest.max(self.pending);
         }
-        if self.messages.iter().any(|message| message.uid.is_none()) && !text.starts_with("FETCH 1:* (UID") {
-            Box::pin(self.command("FETCH 1:* (UID FLAGS MODSEQ)")).await;
+        let everything = self.dialect.everything();
+        if self.messages.iter().any(|message| message.uid.is_none()) && text != everything {
+            Box::pin(self.command(everything)).await;
         }
         answer
     }
@@ -380,18 +444,28 @@ impl Session {
                 self.messages.resize(count, Message::default());
             }
             [number, "EXPUNGE"] => {
-                assert!(!by_number && !self.qresync, "{after}: {line}");
+                assert!(!by_number && !self.dialect.hears_of_vanished(), "{after}: {line}");
                 self.messages.remove(number.parse::<usize>().unwrap() - 1);
             }
             ["VANISHED", uids] => {
-                assert!(!by_number && self.qresync, "{after}: {line}");
+                assert!(!by_number && self.dialect.hears_of_vanished(), "{after}: {line}");
                 for uid in members(uids, u32::MAX) {
                     self.messages
                         .remove(self.place_of(uid).unwrap_or_else(|| panic!("{after}: {uid} was never there")));
                 }
             }
-            [number, "FETCH", ..] => {
-                let at = number.parse::<usize>().unwrap() - 1;
+            [number, what @ ("FETCH" | "UIDFETCH"), ..] => {
+                let number: u32 = number.parse().unwrap();
+                assert_eq!(what == "UIDFETCH", self.dialect == Dialect::UidOnly, "{after}: {line}");
+                let at = match what {
+                    "UIDFETCH" => self.place_of(number).unwrap_or_else(|| panic!("{after}: {line}: no such UID")),
+                    _ => number as usize - 1,
+                };
+                let line = &if what == "UIDFETCH" {
+                    line.replacen(" (", &format!(" (UID {number} "), 1)
+                } else {
+                    line.to_owned()
+                };
                 let message = self.messages.get_mut(at).unwrap_or_else(|| panic!("{after}: {line}: no such number"));
                 if let Some(uid) = item(line, "UID ") {
                     let uid = uid.parse().unwrap();
@@ -447,6 +521,13 @@ impl Session {
             self.pending = self.pending.max(value.trim_end_matches(']').parse().unwrap());
         }
     }
+}
+
+/// A command without its UNCHANGEDSINCE, and what that is.
+fn without_guard(command: &str) -> (String, u64) {
+    let Some((before, rest)) = command.split_once("(UNCHANGEDSINCE ") else { return (command.to_owned(), u64::MAX) };
+    let (since, after) = rest.split_once(") ").unwrap();
+    (format!("{before}{after}"), since.parse().unwrap())
 }
 
 fn item<'l>(line: &'l str, name: &str) -> Option<&'l str> {
