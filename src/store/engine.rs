@@ -8,11 +8,20 @@ use std::time::Duration;
 /// How far a long operation has come: pages done, pages in all.
 pub type Progress<'p> = &'p mut dyn FnMut(u64, u64);
 
+/// What a connection mostly reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Bodies and what belongs to them: what came together lies together.
+    Runs,
+    /// Entries: single pages of the database, all over it.
+    Scattered,
+}
+
 pub(crate) trait Engine: Send + Sync + 'static {
     /// A connection that writes. The store opens one.
     fn writer(&self) -> Result<Box<dyn Session>, StoreError>;
     /// A connection that can't write.
-    fn reader(&self) -> Result<Box<dyn Session>, StoreError>;
+    fn reader(&self, reading: Reading) -> Result<Box<dyn Session>, StoreError>;
     /// The number of the newest migration that was applied; 0 for an empty database.
     fn version(&self, session: &mut dyn Session) -> Result<i64, StoreError>;
     /// Applies one migration file within the open transaction and records its number.

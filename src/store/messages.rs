@@ -46,7 +46,7 @@ pub(super) enum QuotaUse {
 impl Store {
     /// All entries of a mailbox, by UID, and its record: one snapshot.
     pub async fn entries(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Vec<Entry>), StoreError> {
-        self.read(move |tx| {
+        self.read_scattered(move |tx| {
             let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
             let mut entries = Vec::with_capacity(record.messages as usize);
             tx.each("SELECT entries FROM page WHERE mailbox_id = ?1 ORDER BY first_uid", &[mailbox.into()], |row| {
@@ -60,7 +60,7 @@ impl Store {
 
     /// The same as they lie in the store: pieces of up to `ENTRIES_PER_PAGE`, none empty.
     pub async fn entry_pages(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Vec<Vec<Entry>>), StoreError> {
-        self.read(move |tx| {
+        self.read_scattered(move |tx| {
             let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
             let sql = "SELECT entries FROM page WHERE mailbox_id = ?1 ORDER BY first_uid";
             let pages = tx.rows(sql, &[mailbox.into()], |row| Ok(unpack(row.blob(0)?)?.collect()))?;

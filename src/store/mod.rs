@@ -92,7 +92,8 @@ pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNews, Target
 pub use verify::{Finding, verify_file};
 
 use crate::types::Clock;
-use engine::Engine;
+use crate::types::limits::{MAILBOX_READERS, READERS};
+use engine::{Engine, Reading};
 use generations::Generations;
 use lock::DirectoryLock;
 use readers::Readers;
@@ -138,6 +139,8 @@ struct Inner {
     // because only one that may write folds the log into the database.
     _upkeep: upkeep::Checkpointer,
     readers: Readers,
+    /// Apart, so that nobody waits for a mailbox behind other people's searches.
+    mailbox_readers: Readers,
     writer: Writer,
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
@@ -173,11 +176,13 @@ impl Store {
         let observers = Arc::new(Observers::default());
         let generations = Arc::new(Generations::default());
         let writer = Writer::start(session, Arc::clone(&generations), Arc::clone(&observers))?;
-        let readers = Readers::start(engine.as_ref())?;
+        let readers = Readers::start(engine.as_ref(), Reading::Runs, READERS)?;
+        let mailbox_readers = Readers::start(engine.as_ref(), Reading::Scattered, MAILBOX_READERS)?;
         Ok(Self(Arc::new(Inner {
             _upkeep: upkeep::Checkpointer::start(Arc::clone(&engine))?,
             writer,
             readers,
+            mailbox_readers,
             engine,
             clock,
             observers,
@@ -228,6 +233,15 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.readers.read(work).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// For what lies all over the database.
+    async fn read_scattered<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.0.mailbox_readers.read(work).await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Queued at once, whether or not anybody waits for the answer yet.

@@ -1,9 +1,8 @@
 //! A small pool of threads that read, each with its own connection that can't write. One job sees one snapshot.
 
-use super::engine::Engine;
+use super::engine::{Engine, Reading};
 use super::error::StoreError;
 use super::tx::{Begin, Session, Tx};
-use crate::types::limits::READERS;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -17,12 +16,12 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn start(engine: &dyn Engine) -> Result<Self, StoreError> {
+    pub(super) fn start(engine: &dyn Engine, reading: Reading, count: usize) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel::<Job>();
         let jobs = Arc::new(Mutex::new(jobs));
-        let mut threads = Vec::with_capacity(READERS);
-        for number in 0..READERS {
-            let mut session = engine.reader()?;
+        let mut threads = Vec::with_capacity(count);
+        for number in 0..count {
+            let mut session = engine.reader(reading)?;
             let jobs = Arc::clone(&jobs);
             let thread = std::thread::Builder::new()
                 .name(format!("store-reader-{number}"))

@@ -1,6 +1,6 @@
 //! Every invariant of the store, checked from the rows alone: what `posthouse verify` runs and every test ends with.
 
-use super::engine::{Engine, Progress};
+use super::engine::{Engine, Progress, Reading};
 use super::pages::{ENTRIES_PER_PAGE, unpack};
 use super::tx::{Begin, Session, Tx};
 use super::{Store, StoreError, bodies, copies, migrations, sqlite};
@@ -33,7 +33,7 @@ pub fn verify_file(path: &Path, progress: Progress<'_>) -> Result<Vec<Finding>, 
         return Err(StoreError::ReadOnly(format!("{}: there is no such file", path.display())));
     }
     let engine = sqlite::Sqlite::at(path);
-    let mut session = engine.reader()?;
+    let mut session = engine.reader(Reading::Runs)?;
     let (found, known) = (engine.version(session.as_mut())?, migrations::known_version());
     if found > known {
         return Err(StoreError::NewerVersion { found, known });
@@ -45,7 +45,7 @@ pub fn verify_file(path: &Path, progress: Progress<'_>) -> Result<Vec<Finding>, 
 }
 
 fn check_all(engine: &dyn Engine, progress: Progress<'_>) -> Result<Vec<Finding>, StoreError> {
-    let mut session = engine.reader()?;
+    let mut session = engine.reader(Reading::Runs)?;
     session.begin(Begin::Read)?;
     let checked = check_snapshot(engine, session.as_mut(), progress);
     session.rollback();

@@ -3,7 +3,7 @@
 mod log;
 mod session;
 
-use super::engine::{Engine, Progress};
+use super::engine::{Engine, Progress, Reading};
 use super::error::StoreError;
 use super::tx::Session;
 use log::Log;
@@ -20,6 +20,7 @@ const PAGE_OCTETS: i64 = 8192;
 /// KiB of page cache of the writer, and of each reader.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
+const SCATTERED_CACHE_KIB: i64 = 1024;
 /// What the log's file is cut to when it starts again from its beginning.
 const LOG_FILE_OCTETS: i64 = 64 * 1024 * 1024;
 /// How long another program's lock is waited for before we say busy.
@@ -81,11 +82,18 @@ impl Engine for Sqlite {
         Ok(Box::new(SqliteSession::new(connection, Some(Arc::clone(&self.log)))))
     }
 
-    fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+    fn reader(&self, reading: Reading) -> Result<Box<dyn Session>, StoreError> {
         let connection = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         pragma(&connection, "query_only", true)?;
-        pragma(&connection, "cache_size", -READER_CACHE_KIB)?;
-        pragma(&connection, "mmap_size", 1_i64 << 32)?;
+        match reading {
+            Reading::Runs => {
+                pragma(&connection, "cache_size", -READER_CACHE_KIB)?;
+                pragma(&connection, "mmap_size", 1_i64 << 32)?;
+            }
+            // Of a mapped file the system reads 128 KiB around each page that is not in memory yet. For the 782 pages of a
+            // mailbox of 100,000 messages, megabytes apart, that took 1.5 s on cold files, and this way 60 ms.
+            Reading::Scattered => pragma(&connection, "cache_size", -SCATTERED_CACHE_KIB)?,
+        }
         pragma(&connection, "temp_store", "MEMORY")?;
         Ok(Box::new(SqliteSession::new(connection, None)))
     }

@@ -1,7 +1,7 @@
 //! An engine that fails on purpose: the Nth call returns an error, or everything from the Nth write on is as if the
 //! process had been killed there.
 
-use crate::store::engine::{Engine, Progress};
+use crate::store::engine::{Engine, Progress, Reading};
 use crate::store::sqlite::Sqlite;
 use crate::store::tx::{Begin, Row, Session, Value};
 use crate::store::{DATABASE_FILE, Store, StoreError};
@@ -94,8 +94,8 @@ impl Engine for FaultyEngine {
         Ok(Box::new(FaultySession { inner: self.inner.writer()?, fault: Arc::clone(&self.fault) }))
     }
 
-    fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
-        self.inner.reader()
+    fn reader(&self, reading: Reading) -> Result<Box<dyn Session>, StoreError> {
+        self.inner.reader(reading)
     }
 
     fn version(&self, session: &mut dyn Session) -> Result<i64, StoreError> {
