@@ -1,4 +1,5 @@
-//! The words of the house: addresses, domains, networks, mailbox names, numbers that mail is known by, flags, time, limits.
+//! The words of the house: addresses, domains, networks, mailbox names, numbers that mail is known by, flags, time, limits;
+//! and files that others see whole or not at all.
 //!
 //! Every value here is checked once, when it is made; below the parser nobody checks again. Nothing in this module
 //! knows a protocol, a database or a clock that can't be replaced.
