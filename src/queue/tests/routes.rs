@@ -255,9 +255,17 @@ async fn a_domains_own_policy_is_obeyed() {
     assert_eq!(opened, ["other.example 192.0.2.7:25 IfOffered"]);
     // No server of the domain is one of the policy's.
     *world.transport.policy.lock().expect("not poisoned") = Some(policy("enforce").replace("*.d", "mx.e"));
-    let (opened, outcome) = outcome(&world, &with_record.replace("id=1", "id=3"), submission("x@d.example")).await;
+    let (opened, outcome_) = outcome(&world, &with_record.replace("id=1", "id=3"), submission("x@d.example")).await;
     assert!(opened.is_empty());
-    assert_eq!(outcome, "postponed 4.7.5 none of the domain's mail servers is one its own policy names");
+    let unnamed = "postponed 4.7.5 none of the domain's mail servers is one its own policy names";
+    assert_eq!(outcome_, unnamed);
+    // A newer one is announced and can't be fetched: the one that is known holds as long as it said.
+    *world.transport.policy.lock().expect("not poisoned") = None;
+    let newer = with_record.replace("id=1", "id=4");
+    assert_eq!(outcome(&world, &newer, submission("x@d.example")).await.1, unnamed);
+    world.clock.advance_seconds(1001);
+    let (opened, _) = outcome(&world, &newer, submission("x@d.example")).await;
+    assert_eq!(opened, ["other.example 192.0.2.7:25 IfOffered"]);
 }
 
 #[tokio::test]
