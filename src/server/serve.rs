@@ -14,6 +14,7 @@ use crate::config::{Config, LogFormat};
 use crate::dns::DnsError;
 use crate::net::{BindError, Identity, IdentityError, Origin, Shutdown, State, TlsError, TlsServer, is_root};
 use crate::telemetry::{Format, Log, LogError};
+use crate::types::WholeFileError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,11 @@ impl std::error::Error for StartError {}
 impl StartError {
     /// A file or directory that is somebody else's, or closed.
     pub fn is_permission(&self) -> bool {
-        let (Self::Directory(_, error) | Self::Tls(TlsError::File(_, error))) = self else { return false };
+        let error = match self {
+            Self::Directory(_, error)
+            | Self::Tls(TlsError::File(_, error) | TlsError::Unwritten(WholeFileError::Io(_, error))) => error,
+            _ => return false,
+        };
         error.kind() == io::ErrorKind::PermissionDenied
     }
 }
