@@ -108,8 +108,14 @@ pub struct Refused {
 }
 
 pub fn parse(framed: Framed<'_>, mode: Mode) -> Result<Command, Refused> {
-    let mut input = Input::new(framed.octets, framed.streamed, mode);
+    let mut input = Input::new(without_trailing_blanks(framed.octets), framed.streamed, mode);
     command(&mut input)
+}
+
+/// Some programs end a line with a blank, which means nothing. Behind a literal it is left: there it could be the literal's.
+fn without_trailing_blanks(octets: &[u8]) -> &[u8] {
+    let blanks = octets.iter().rev().take_while(|octet| **octet == b' ').count();
+    if blanks == 0 || memchr::memchr(b'\n', octets).is_some() { octets } else { &octets[..octets.len() - blanks] }
 }
 
 /// What a long literal that was announced is for.

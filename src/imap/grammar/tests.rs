@@ -55,11 +55,11 @@ fn fetch(items: Vec<FetchItem>) -> Fetch {
 fn the_frame_of_a_command() {
     check("NOOP", Body::Noop);
     check("nOoP", Body::Noop);
-    refused("NOOP ", 4, "the end of the command");
+    refused("NOOP x", 4, "the end of the command");
     refused(" NOOP", 0, "a command");
     refused("SELECT  x", 7, "an atom or a string");
-    refused("SELECT x ", 9, "an opening parenthesis");
-    refused("DELETE x ", 8, "the end of the command");
+    refused("SELECT x y", 9, "an opening parenthesis");
+    refused("DELETE x y", 8, "the end of the command");
     refused("SELECT", 6, "one space");
     assert_eq!(read("FROBNICATE x", REV1), Err(Cause::UnknownCommand));
     assert_eq!(read("UID NOOP x", REV1), Err(Cause::UnknownCommand));
@@ -109,6 +109,10 @@ fn logging_in() {
         Body::Id(Some(vec![("name".into(), Some("x".into())), ("os".into(), None)])),
     );
     check("ID ()", Body::Id(Some(vec![])));
+    // A blank at the end of a line means nothing; a line needs more than blanks.
+    check("NOOP  ", Body::Noop);
+    check("UNSELECT ", Body::Unselect);
+    refused("LOGIN ", 5, "one space");
     check("UNAUTHENTICATE", Body::Unauthenticate);
 }
 
@@ -439,7 +443,7 @@ fn searching() {
     assert!(matches!(read("SEARCH CHARSET UTF-8 ALL", accept), Err(Cause::Syntax { at: 9, .. })));
     refused("SEARCH RETURN (PARTIAL 1:5 ALL) ALL", 14, "one PARTIAL and no ALL");
     refused("SEARCH RETURN (RELEVANCY) ALL", 15, "a return option that is known");
-    refused("SEARCH ALL ", 11, "a search key");
+    refused("SEARCH ALL  ALL", 11, "a search key");
     refused("SEARCH (ALL", 11, "one space or a closing parenthesis");
     refused("SEARCH OR ALL", 13, "one space");
     refused("SEARCH FUZZY BODY x", 7, "a search key");
