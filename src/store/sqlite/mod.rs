@@ -99,11 +99,22 @@ impl Engine for Sqlite {
     }
 
     fn version(&self, session: &mut dyn Session) -> Result<i64, StoreError> {
-        let mut version = 0;
-        session.query("PRAGMA user_version", &[], &mut |row| {
-            version = row.int(0)?;
-            Ok(std::ops::ControlFlow::Break(()))
-        })?;
+        let mut number = |sql| {
+            let mut found = 0;
+            session.query(sql, &[], &mut |row| {
+                found = row.int(0)?;
+                Ok(std::ops::ControlFlow::Break(()))
+            })?;
+            Ok::<_, StoreError>(found)
+        };
+        let version = number("PRAGMA user_version")?;
+        // A new file is empty, and every version of ours has these tables. Other programs count in the same place.
+        let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('body', 'mailbox')";
+        let is_ours =
+            if version == 0 { number("SELECT count(*) FROM sqlite_schema")? == 0 } else { number(ours)? == 2 };
+        if !is_ours {
+            return Err(StoreError::Damaged(format!("{} belongs to another program", self.path.display())));
+        }
         Ok(version)
     }
 

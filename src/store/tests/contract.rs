@@ -6,7 +6,10 @@ use crate::store::{
     FilingPlace, FlagChange, FlagVerb, LedgerEntry, LedgerFilter, NewMailbox, ParkReason, ScriptOwner, Store,
     StoreError, Thing, VersionSource, restore,
 };
-use crate::types::{Flags, MailboxName, RedirectionSwitch, SpecialUse, Switches, Target, ThreadId, Uid, UidSet};
+use crate::types::{
+    FixedClock, Flags, MailboxName, RedirectionSwitch, SpecialUse, Switches, Target, ThreadId, Uid, UidSet,
+};
+use std::sync::Arc;
 
 fn uids(text: &[(u32, u32)]) -> UidSet {
     UidSet::from_ranges(text.iter().copied())
@@ -515,7 +518,7 @@ fn observers_hear_of_commits_and_of_nothing_else() {
     block_on(async {
         let world = World::with_people().await;
         let jane = world.account("jane@example.test").await;
-        let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
         let ear = heard.clone();
         world.store.observe(move |touched| ear.lock().expect("not poisoned").extend_from_slice(touched));
         let refused = message(jane, "INBOX", &"x".repeat(200_000));
@@ -548,6 +551,24 @@ fn a_directory_has_one_owner_and_no_newer_database() {
     let newer = Store::open(directory.path(), clock).map(|_| ());
     assert!(matches!(newer, Err(StoreError::NewerVersion { found: 99, .. })), "{newer:?}");
     assert!(before == std::fs::read(&file).expect("readable"), "a newer database was touched");
+}
+
+#[test]
+fn databases_of_other_programs_are_left_alone() {
+    for version in [0, 3] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join(crate::store::DATABASE_FILE);
+        let theirs = rusqlite_connection(&file);
+        theirs
+            .execute_batch(&format!("CREATE TABLE songs (title TEXT); PRAGMA user_version = {version}"))
+            .expect("made");
+        drop(theirs);
+        let clock = Arc::new(FixedClock::at(NOW));
+        let opened = Store::open(directory.path(), clock).map(|_| ());
+        assert!(matches!(&opened, Err(StoreError::Damaged(what)) if what.contains("another program")), "{opened:?}");
+        let tables = rusqlite_connection(&file).query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+        assert_eq!(tables, Ok(1), "{version}");
+    }
 }
 
 fn rusqlite_connection(file: &std::path::Path) -> rusqlite::Connection {
