@@ -52,8 +52,6 @@ table! {
         Noop => 250 (2, 0, 0) "Nothing done";
         /// RFC 5321 section 3.5.3: neither confirmed nor denied, so that nobody can collect addresses.
         CannotVerify => 252 (2, 1, 5) "Send mail and see";
-        Help => 214 (2, 0, 0)
-            "Commands: EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT";
         ReadyForTls => 220 (2, 0, 0) "Ready for TLS";
         LoggedIn => 235 (2, 7, 0) "Logged in";
         Goodbye => 221 (2, 0, 0) "Goodbye";

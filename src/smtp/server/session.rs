@@ -245,7 +245,7 @@ impl Session {
             Command::Auth(start) => self.auth(start, out),
             Command::Rset => self.rset(out),
             Command::Noop => self.reply(Success::Noop, out),
-            Command::Help => self.reply(Success::Help, out),
+            Command::Help => self.help(out),
             Command::Vrfy(_) => self.reply(Success::CannotVerify, out),
             Command::Expn(_) => self.refuse(Cause::ExpnUnsupported, out),
             Command::Quit => self.quit(out),

@@ -1,6 +1,6 @@
-//! Connecting; EHLO, HELO, LHLO.
+//! Connecting; EHLO, HELO, LHLO; HELP.
 
-use crate::smtp::proto::{Command, write_reply};
+use crate::smtp::proto::{Command, EnhancedCode, write_reply};
 use crate::smtp::server::replies::Cause;
 use crate::smtp::server::service::{Hello, HelloKind, Verdict};
 use crate::smtp::server::session::{Ask, Due, Session, Step};
@@ -46,6 +46,16 @@ impl Session {
             Some(Hello { kind: HelloKind::Helo, .. }) => write_reply(out, 250, None, hostname),
             _ => self.extensions().write(out, hostname),
         }
+        self.read_command()
+    }
+    /// What works here and now: like EHLO, it names nothing that would only be refused.
+    pub(in crate::smtp::server) fn help(&mut self, out: &mut Vec<u8>) -> Step {
+        let offered = self.extensions();
+        let hello = if self.settings.kind.is_lmtp() { "LHLO" } else { "EHLO HELO" };
+        let starttls = if offered.starttls { " STARTTLS" } else { "" };
+        let auth = if offered.auth.is_empty() { "" } else { " AUTH" };
+        let text = format!("Commands: {hello}{starttls}{auth} MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
+        write_reply(out, 214, Some(EnhancedCode(2, 0, 0)), &text);
         self.read_command()
     }
 }
