@@ -9,13 +9,12 @@ use super::plan::{DeedKind, Fate, Outgoing, OutgoingKind, Plan, Visit};
 use super::planned::{StoredMessage, body_of, with_return_path};
 use crate::directory::Snapshot;
 use crate::filter::{Cause, Content, Filing as CopyFiling, ScriptKind, ScriptName};
-use crate::message::{self, HeaderFields};
+use crate::message;
 use crate::store::{
     Answered, BodyChoice, Deposit, Duplicate, Filing, FilingPlace, LedgerEntry, NewBody, NewSend, ScriptFault,
     ScriptOwner, SendDetails, SendKind, StoreError, TargetNews, TargetNote,
 };
 use crate::types::{AccountId, Address, Envelope, Flags, Notify, Recipient};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What is known besides the plan.
@@ -391,7 +390,7 @@ pub(super) fn refusal(mail: &Mail, refused: &RefusedMail<'_>) -> LedgerEntry {
     LedgerEntry {
         event: "refused".to_owned(),
         session: mail.session.clone(),
-        message_id: message_id(refused.header),
+        message_id: message::own_message_id(refused.header).unwrap_or_default(),
         sender: envelope.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
         addresses,
         send: None,
@@ -407,12 +406,6 @@ fn origin(origin: &Origin) -> String {
         Origin::Submission { address, .. } => format!("submission by {address}"),
         Origin::InPlace { person, occasion } => format!("{occasion} by {person}"),
     }
-}
-
-/// Without angle brackets; empty where there is none.
-pub(super) fn message_id(header: &[u8]) -> String {
-    let field = HeaderFields::first(header, "Message-ID");
-    field.and_then(|field| message::message_id(field.value()).map(Cow::into_owned)).unwrap_or_default()
 }
 
 /// The envelope of mail the house wrote: from nobody (RFC 3834 section 3.3), to one, with no report about it.

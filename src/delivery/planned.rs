@@ -83,7 +83,7 @@ impl Planned {
         stored: StoredMessage,
         plan: Plan,
     ) -> Result<Self, StoreError> {
-        let message_id = commit::message_id(&stored.octets);
+        let message_id = message::own_message_id(&stored.octets).unwrap_or_default();
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(|error| StoreError::Io(format!("no randomness: {error}")))?;
         let random: String = random.iter().map(|octet| format!("{octet:02x}")).collect();

@@ -1,5 +1,6 @@
 //! Message identifiers (RFC 5322 section 3.6.4): reading those of others, making our own.
 
+use super::HeaderFields;
 use super::content_type::quoted_string;
 use crate::types::Domain;
 use crate::types::limits::REFERENCES_MAX;
@@ -39,6 +40,12 @@ pub fn message_id(value: &[u8]) -> Option<Cow<'_, str>> {
         let word = value.trim_ascii();
         (!word.contains(&b'<') && word.contains(&b'@')).then(|| normalised(word)).flatten()
     })
+}
+
+/// That of a message, from the first field that should have it.
+pub fn own_message_id(header: &[u8]) -> Option<String> {
+    let field = HeaderFields::first(header, "Message-ID")?;
+    message_id(field.value()).map(Cow::into_owned)
 }
 
 /// References without repetitions, in order. Of too many the first, which names the thread, and the newest stay.

@@ -65,7 +65,7 @@ pub use facts::{Facts, SortKeys};
 pub use facts_view::FactsView;
 pub use field::{Field, FieldChoice, HeaderFields, body_offset, chosen_fields, unfold};
 pub use line_ends::{OctetFacts, to_crlf};
-pub use message_id::{message_id, message_ids, new_message_id};
+pub use message_id::{message_id, message_ids, new_message_id, own_message_id};
 pub use new_field::{NewField, NewFieldError, format_mailbox};
 pub use script_message::{Bodies, script_message};
 pub use search_text::{Needle, SearchPlace, SearchText};

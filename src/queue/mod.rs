@@ -47,7 +47,7 @@ pub use transport::{
 };
 
 use crate::dns::Resolver;
-use crate::store::{Store, StoreError};
+use crate::store::{Refusing, Store, StoreError};
 use crate::types::limits::QUEUE_CONVERSIONS_CONCURRENT;
 use policies::Policies;
 use pool::Pool;
@@ -92,6 +92,13 @@ impl Shared {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Of targets that refused something just now, those that have done so too often.
+    async fn tell_refusing(&self, targets: &[Refusing]) {
+        for target in targets.iter().filter(|target| target.refusals >= self.settings.refusals_before_pause) {
+            self.house.target_refuses(target).await;
+        }
     }
 
     /// What limits of connections hold for: the server that gets everything, or the destination.

@@ -4,7 +4,7 @@
 use super::report::indexed;
 use super::srs::{Srs, SrsError};
 use super::{Queue, Shared};
-use crate::message::{HeaderFields, Parsed, message_id};
+use crate::message::{HeaderFields, Parsed, own_message_id};
 use crate::store::{
     LedgerEntry, LedgerFilter, LedgerRecord, NewSend, SendDetails, SendKind, Settlement, StoreError, TargetNews,
     TargetNote,
@@ -84,7 +84,7 @@ pub(super) async fn return_to_author(
     session: &str,
 ) -> Result<(), ReturnError> {
     let author = shared.srs.reverse(return_path.local()).await?;
-    let id = identifier(&message).unwrap_or_default();
+    let id = own_message_id(&message).unwrap_or_default();
     if is_known(shared, return_path, &id).await? {
         tracing::info!(%return_path, id, "a bounce that has been passed on came once more");
         return Ok(());
@@ -98,18 +98,9 @@ pub(super) async fn return_to_author(
         reports: vec![(off_thread(message).await?, send(shared, author, id, session))],
         targets,
     };
-    for target in shared.store.settle_sends(settlement).await? {
-        if target.refusals >= shared.settings.refusals_before_pause {
-            shared.house.target_refuses(&target).await;
-        }
-    }
+    let refusing = shared.store.settle_sends(settlement).await?;
+    shared.tell_refusing(&refusing).await;
     Ok(())
-}
-
-/// The value of the first Message-ID field.
-fn identifier(header: &[u8]) -> Option<String> {
-    let field = HeaderFields::first(header, "Message-ID")?;
-    message_id(field.value()).map(std::borrow::Cow::into_owned)
 }
 
 /// A server that did not hear our answer sends its bounce again; the author has it.
@@ -269,7 +260,7 @@ impl Bounce {
         let status = body_of(&["message/delivery-status", "message/global-delivery-status"]);
         // RFC 6522 section 3: the message, or its header.
         let whole = ["message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"];
-        Self { complaints: complaints(status.unwrap_or_default()), about: body_of(&whole).and_then(identifier) }
+        Self { complaints: complaints(status.unwrap_or_default()), about: body_of(&whole).and_then(own_message_id) }
     }
 }
 

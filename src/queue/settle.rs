@@ -49,9 +49,7 @@ pub(super) async fn settle(
         };
         match settled {
             Ok(refusing) => {
-                for target in refusing.iter().filter(|one| one.refusals >= shared.settings.refusals_before_pause) {
-                    shared.house.target_refuses(target).await;
-                }
+                shared.tell_refusing(&refusing).await;
                 return;
             }
             Err(error) if shared.is_stopping() => {
