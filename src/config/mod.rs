@@ -10,8 +10,8 @@ mod value;
 
 pub use error::{Cause, ConfigError, Problem};
 pub use settings::{
-    AddressRules, Auth, Config, Dns, DomainSmarthost, DomainSmarthosts, Limits, Listen, Log, LogFormat, Mx, Outbound,
-    OutboundTls, Password, Proxy, Removal, Throttle, Tls,
+    AddressRules, Auth, Config, Dns, DomainSmarthost, DomainSmarthosts, HopProtocol, Limits, Listen, Log, LogFormat,
+    Mx, Outbound, OutboundTls, Password, Proxy, Removal, Throttle, Tls,
 };
 
 use crate::types::limits::CONFIG_OCTETS_MAX;

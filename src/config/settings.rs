@@ -109,7 +109,8 @@ section! {
         user: String = String::new();
         /// The password for it.
         password: Secret<String> = Secret::default();
-        /// Smarthosts for mail to some domains only, each "domain=host[:port]" or "domain=user:password@host[:port]".
+        /// Smarthosts for mail to some domains only, each "domain=host[:port]" or "domain=user:password@host[:port]". A
+        /// neighbour that takes mail by LMTP is "domain=lmtp://host[:port]", at port 24 unless another is given.
         smarthosts: DomainSmarthosts = DomainSmarthosts::default();
         /// TLS towards smarthosts: "auto" is "verified" where there is a login, "from-the-start" at port 465, and else
         /// "if-offered"; "required" encrypts towards whoever answers.
@@ -323,10 +324,19 @@ impl OutboundTls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainSmarthost {
     pub domain: Domain,
+    pub protocol: HopProtocol,
     pub host: HostPort,
     /// Empty: without login.
     pub user: String,
     pub password: Secret<String>,
+}
+
+/// How a smarthost is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HopProtocol {
+    Smtp,
+    /// RFC 2033.
+    Lmtp,
 }
 
 /// Passwords stand in them, so no error and no example shows one.
@@ -337,15 +347,19 @@ impl Value for DomainSmarthosts {
     const SECRET: bool = true;
 
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        let allowed =
-            || "a list in brackets, each \"domain=host[:port]\" or \"domain=user:password@host[:port]\"".to_owned();
+        let allowed = || {
+            "a list in brackets, each \"domain=host[:port]\" or \"domain=user:password@host[:port]\", or with \"lmtp://\" behind the equals sign".to_owned()
+        };
         let items = value.as_array().ok_or_else(allowed)?;
         let read = |item: &str| {
             let (domain, rest) = item.split_once('=')?;
             let domain = Domain::parse(domain.trim()).ok().filter(|name| !name.is_literal())?;
+            let (protocol, rest) = match rest.trim().strip_prefix("lmtp://") {
+                Some(rest) => (HopProtocol::Lmtp, rest),
+                None => (HopProtocol::Smtp, rest.trim()),
+            };
             // Users are often addresses; hosts have no `@`.
-            let (login, host) =
-                rest.trim().rsplit_once('@').map_or((None, rest.trim()), |(login, host)| (Some(login), host));
+            let (login, host) = rest.rsplit_once('@').map_or((None, rest), |(login, host)| (Some(login), host));
             let (user, password) = match login {
                 None => ("", ""),
                 Some(login) => {
@@ -353,7 +367,7 @@ impl Value for DomainSmarthosts {
                 }
             };
             let (user, password) = (user.to_owned(), Secret::new(password.to_owned()));
-            Some(DomainSmarthost { domain, host: HostPort::parse(host)?, user, password })
+            Some(DomainSmarthost { domain, protocol, host: HostPort::parse(host)?, user, password })
         };
         let texts = items.iter().map(|item| item.get_ref().as_str().filter(|text| !text.chars().any(char::is_control)));
         texts.map(|text| text.and_then(read).ok_or_else(allowed)).collect::<Result<_, _>>().map(Self)

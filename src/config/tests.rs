@@ -132,7 +132,7 @@ fn values_that_are_wrong_together() {
     check(
         "[outbound]\nsmarthosts = [\"far.example=relay.example.net\", \"near.example\"]",
         &["x.toml:2: outbound.smarthosts: this value is not allowed here; allowed is a list in brackets, each \
-             \"domain=host[:port]\" or \"domain=user:password@host[:port]\""],
+             \"domain=host[:port]\" or \"domain=user:password@host[:port]\", or with \"lmtp://\" behind the equals sign"],
     );
     check(
         "[outbound]\nsmarthosts = [\"far.example=a:b@relay.example.net:465\"]\nsmarthost_tls = \"required\"",

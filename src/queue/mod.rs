@@ -38,7 +38,7 @@ pub use ask::ask;
 pub use desk::{QueueEntry, hold, list, release, remove, retry, retry_all, show};
 pub use house::{House, HouseFate, HouseMail};
 pub use returns::ReturnError;
-pub use settings::{QueueSettings, SMARTHOST_PORT, Smarthost, TLS_FROM_THE_START_PORT};
+pub use settings::{LMTP_PORT, QueueSettings, SMARTHOST_PORT, Smarthost, TLS_FROM_THE_START_PORT};
 pub use signer::{Signer, Signing, key_kind};
 pub use srs::{Srs, SrsError};
 pub use transport::{

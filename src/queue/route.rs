@@ -2,7 +2,7 @@
 
 use super::house::House;
 use super::policies::{Policies, Policy};
-use super::settings::{QueueSettings, SMARTHOST_PORT, Smarthost};
+use super::settings::{LMTP_PORT, QueueSettings, SMARTHOST_PORT, Smarthost};
 use super::transport::{Login, Peer, Protocol, TlsDemand};
 use super::verdict::{Setback, Status};
 use crate::dns::{Answer, DnsError, Mx, Resolver, Trust};
@@ -32,6 +32,7 @@ pub(super) struct Route {
 pub(super) struct Stop {
     pub(super) host: Host,
     pub(super) port: u16,
+    pub(super) protocol: Protocol,
     pub(super) login: Option<Login>,
     pub(super) tls: TlsRule,
 }
@@ -69,13 +70,14 @@ impl Router {
             let Some(host) = HostPort::parse(destination) else {
                 return Err(Setback::of_ours(Status(5, 3, 5), "the other server of the domain has no usable name"));
             };
-            return self.fixed(&host, self.settings.port, None, self.settings.split_tls.clone(), demand);
+            return Ok(fixed(&plain(&host, &self.settings.split_tls), self.settings.port, demand));
         }
         if let Some(host) = &self.settings.connect_to {
-            return self.fixed(host, self.settings.port, None, TlsDemand::IfOffered, demand);
+            return Ok(fixed(&plain(host, &TlsDemand::IfOffered), self.settings.port, demand));
         }
-        if let Some(Smarthost { host, login, tls }) = self.settings.smarthost_of(destination) {
-            return self.fixed(host, SMARTHOST_PORT, login.clone(), tls.clone(), demand);
+        if let Some(smarthost) = self.settings.smarthost_of(destination) {
+            let port = if smarthost.protocol == Protocol::Lmtp { LMTP_PORT } else { SMARTHOST_PORT };
+            return Ok(fixed(smarthost, port, demand));
         }
         let Ok(domain) = Domain::parse(destination) else {
             return Err(Setback::of_ours(Status(5, 1, 2), "there is no such domain"));
@@ -84,26 +86,16 @@ impl Router {
             // Nobody here has named it: it is looked at as what DNS says is.
             Some(ip) => {
                 let tls = TlsRule::AskDns { is_named_securely: false };
-                let stop = Stop { host: Host::Ip(ip), port: self.settings.port, login: None, tls };
+                let stop = self.stop(Host::Ip(ip), tls);
                 Ok(Route { stops: vec![stop], unnamed: Vec::new() })
             }
             None => self.by_mx(&domain, demand).await,
         }
     }
 
-    /// One server, by an administrator's word.
-    fn fixed(
-        &self,
-        host: &HostPort,
-        port: u16,
-        login: Option<Login>,
-        tls: TlsDemand,
-        demand: Demand,
-    ) -> Result<Route, Setback> {
-        let tls = if demand == Demand::Proof && !tls.is_proof() { TlsDemand::Verified } else { tls };
-        let port = host.port.unwrap_or(port);
-        let stop = Stop { host: host.host.clone(), port, login, tls: TlsRule::Fixed(tls) };
-        Ok(Route { stops: vec![stop], unnamed: Vec::new() })
+    /// A server of others, at their usual port.
+    fn stop(&self, host: Host, tls: TlsRule) -> Stop {
+        Stop { host, port: self.settings.port, protocol: Protocol::Smtp, login: None, tls }
     }
 
     /// RFC 5321 section 5.1.
@@ -137,7 +129,7 @@ impl Router {
                 }
                 _ => TlsRule::AskDns { is_named_securely: trust == Trust::Secure },
             };
-            route.stops.push(Stop { host: Host::Name(host), port: self.settings.port, login: None, tls });
+            route.stops.push(self.stop(Host::Name(host), tls));
         }
         if demand == Demand::Proof {
             // RFC 8689 section 4.2.1: who the servers are has to be known for sure, too.
@@ -213,7 +205,7 @@ impl Router {
             .map(|ip| Peer {
                 name: name.clone(),
                 address: SocketAddr::new(ip, stop.port),
-                protocol: Protocol::Smtp,
+                protocol: stop.protocol,
                 tls: tls.clone(),
                 login: stop.login.clone(),
             })
@@ -237,6 +229,19 @@ impl Router {
             || (is_by_dns && is_inner(&ip) && own.iter().any(is_inner))
             || self.house.answers_at(ip.to_canonical())
     }
+}
+
+/// One server, by an administrator's word; at this port unless he names one.
+fn fixed(server: &Smarthost, port: u16, demand: Demand) -> Route {
+    let Smarthost { host, protocol, login, tls } = server.clone();
+    let tls = if demand == Demand::Proof && !tls.is_proof() { TlsDemand::Verified } else { tls };
+    let port = host.port.unwrap_or(port);
+    let stop = Stop { host: host.host, port, protocol, login, tls: TlsRule::Fixed(tls) };
+    Route { stops: vec![stop], unnamed: Vec::new() }
+}
+
+fn plain(host: &HostPort, tls: &TlsDemand) -> Smarthost {
+    Smarthost { host: host.clone(), protocol: Protocol::Smtp, login: None, tls: tls.clone() }
 }
 
 fn no_address(error: &DnsError) -> Setback {

@@ -1,6 +1,6 @@
 //! What the queue is told once.
 
-use super::transport::{Login, TlsDemand};
+use super::transport::{Login, Protocol, TlsDemand};
 use crate::types::limits::{
     QUEUE_CONNECTIONS_MAX, QUEUE_CONNECTIONS_PER_DESTINATION_MAX, QUEUE_PAUSE_SECONDS_FIRST, QUEUE_PAUSE_SECONDS_MAX,
     QUEUE_RECIPIENTS_MAX, QUEUE_REFUSALS_BEFORE_PAUSE, QUEUE_WARN_SECONDS, SEND_LIFETIME_SECONDS,
@@ -41,24 +41,27 @@ pub struct QueueSettings {
 #[derive(Clone, Debug)]
 pub struct Smarthost {
     pub host: HostPort,
+    pub protocol: Protocol,
     pub login: Option<Login>,
     pub tls: TlsDemand,
 }
 
 /// The port of a smarthost unless another is given (RFC 6409 section 3.1).
 pub const SMARTHOST_PORT: u16 = 587;
+/// The same for one that is spoken to by LMTP: RFC 2033 section 5 keeps it away from port 25 only, and this is usual.
+pub const LMTP_PORT: u16 = 24;
 /// Where TLS begins with the connection (RFC 8314 section 3.3).
 pub const TLS_FROM_THE_START_PORT: u16 = 465;
 
 impl Smarthost {
     /// A password goes to a server that has proved who it is, and to no other.
-    pub fn new(host: HostPort, login: Option<Login>) -> Self {
+    pub fn new(host: HostPort, protocol: Protocol, login: Option<Login>) -> Self {
         let tls = match (host.port, &login) {
             (Some(TLS_FROM_THE_START_PORT), _) => TlsDemand::FromTheStart,
             (_, Some(_)) => TlsDemand::Verified,
             (_, None) => TlsDemand::IfOffered,
         };
-        Self { host, login, tls }
+        Self { host, protocol, login, tls }
     }
 }
 

@@ -4,13 +4,13 @@ use super::House;
 use super::house::OpenError;
 use super::serve::StartError;
 use crate::admin::{Act, Caller, Done, Progress, RedirectPause};
-use crate::config::{Config, Outbound, OutboundTls};
+use crate::config::{Config, HopProtocol, Outbound, OutboundTls};
 use crate::delivery::{Answers, Mail, Origin};
 use crate::dns::{Resolver, SystemResolver};
 use crate::message::{Notice, Stamp, new_message_id};
 use crate::net::{Shutdown, TlsClient};
 use crate::queue::{
-    self, HouseFate, HouseMail, Login, Pending, Queue, QueueParts, QueueSettings, Smarthost, TlsDemand,
+    self, HouseFate, HouseMail, Login, Pending, Protocol, Queue, QueueParts, QueueSettings, Smarthost, TlsDemand,
 };
 use crate::smtp::client::{Client, ClientSettings, Patience};
 use crate::smtp::service::postmaster;
@@ -75,11 +75,15 @@ fn settings(config: &Config) -> QueueSettings {
     let outbound = &config.outbound;
     let smarthost = outbound.smarthost.clone().map(|host| {
         let login = login(&outbound.user, outbound.password.reveal());
-        with_tls(outbound, Smarthost::new(host, login))
+        with_tls(outbound, Smarthost::new(host, Protocol::Smtp, login))
     });
     let smarthosts = outbound.smarthosts.0.iter().map(|one| {
         let login = login(&one.user, one.password.reveal());
-        (one.domain.clone(), with_tls(outbound, Smarthost::new(one.host.clone(), login)))
+        let protocol = match one.protocol {
+            HopProtocol::Smtp => Protocol::Smtp,
+            HopProtocol::Lmtp => Protocol::Lmtp,
+        };
+        (one.domain.clone(), with_tls(outbound, Smarthost::new(one.host.clone(), protocol, login)))
     });
     let sockets = config.listen.smtp.iter().filter_map(|listen| match listen {
         ListenAddress::Socket(address) => Some(*address),

@@ -1,7 +1,7 @@
 //! Which servers are tried, in which order, and how they have to prove themselves.
 
 use super::world::{World, ZONE, submission};
-use crate::queue::{Login, Smarthost};
+use crate::queue::{Login, Protocol, Smarthost};
 use crate::store::{NewSend, SendDetails, SendRecord};
 use crate::types::{HostPort, SendId};
 
@@ -190,13 +190,13 @@ async fn administrators_name_servers() {
 
     let mut world = World::new();
     let login = Login { name: "us".to_owned(), password: "secret".to_owned().into() };
-    world.settings.smarthost = Some(Smarthost::new(host("mx.one.example"), Some(login.clone())));
+    world.settings.smarthost = Some(Smarthost::new(host("mx.one.example"), Protocol::Smtp, Some(login.clone())));
     let (opened, _) = outcome(&world, "", submission("x@nowhere.example")).await;
     assert_eq!(opened, ["mx.one.example 192.0.2.1:587 Verified as us"]);
-    world.settings.smarthost = Some(Smarthost::new(host("mx.one.example:465"), Some(login)));
+    world.settings.smarthost = Some(Smarthost::new(host("mx.one.example:465"), Protocol::Smtp, Some(login)));
     let (opened, _) = outcome(&world, "", submission("x@nowhere.example")).await;
     assert_eq!(opened, ["mx.one.example 192.0.2.1:465 FromTheStart as us"]);
-    world.settings.smarthost = Some(Smarthost::new(host("mx.one.example:25"), None));
+    world.settings.smarthost = Some(Smarthost::new(host("mx.one.example:25"), Protocol::Smtp, None));
     let (opened, _) = outcome(&world, "", submission("x@nowhere.example")).await;
     assert_eq!(opened, ["mx.one.example 192.0.2.1:25 IfOffered"]);
 

@@ -131,6 +131,38 @@ async fn relays_are_asked_by_name_and_password() {
     relay.close().await;
 }
 
+/// A neighbour behind us, such as a server of mailing lists, that takes a domain's mail without a queue of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_takes_a_domains_mail_by_lmtp() {
+    let everybody = Peer::kind().await;
+    let neighbour = Running::open(&["lmtp"], &everybody.outbound()).await;
+    neighbour.domain("far.example").await;
+    neighbour.account("sink@far.example", None).await;
+    let directory = tempfile::tempdir().unwrap();
+    let at = neighbour.port("lmtp");
+    prepare(
+        directory.path(),
+        &format!("smarthost = \"{}\"\nsmarthosts = [\"far.example=lmtp://{at}\"]", everybody.address),
+    );
+    let program = start(directory.path());
+    let mut sender = Sender::connect(program.lmtp, "LHLO client.example").await.unwrap();
+    let reply = sender.send("", &["team@example.org"], &message("jane@example.org", "across")).await.unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    let theirs = neighbour.directory.path().join("data");
+    let mut traced = String::new();
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    for _ in 0..200 {
+        traced = typed(&theirs, "trace --address sink@far.example").await.1;
+        if traced.contains("is filed in INBOX") {
+            break;
+        }
+        ticks.tick().await;
+    }
+    assert!(traced.contains("is filed in INBOX") && traced.contains("by LMTP"), "{traced}");
+    assert_eq!(everybody.seen.count("MAIL"), 0);
+    neighbour.close().await;
+}
+
 #[tokio::test]
 async fn what_was_queued_at_the_time_of_a_backup_is_not_sent_again() {
     let (peer, open) = closed(&[]).await;
