@@ -50,6 +50,8 @@ pub(super) enum Cause {
     Utf8First,
     /// Some of the messages a command named by number are gone; what could be done for the others is done.
     MessagesGone,
+    /// Which messages the client counts can't be found out any more: the connection is about to end.
+    Forgotten,
     /// What is wrong with the script was said before.
     FilterNotReady,
     /// RFC 9738 section 3.3: more than so many, in a command that is done whole or not at all.
@@ -126,6 +128,7 @@ impl Cause {
             }
             Self::NothingThere(url) => Answer::no(Code::BadUrl(url.clone()), "There is nothing at this URL"),
             Self::Utf8First => Answer::bad("ENABLE UTF8=ACCEPT first"),
+            Self::Forgotten => Answer::no(None, "Select the mailbox again"),
             Self::MessagesGone => Answer::no(Code::ExpungeIssued, "Some of the messages are gone"),
             Self::FilterNotReady => Answer::no(None, "The script can't be run"),
             Self::TooManyMessages(messages) => {

@@ -8,8 +8,8 @@ use super::contexts::Contexts;
 use super::grammar::{Access, PartialFrom, PartialRange};
 use super::replies::{Code, FetchReply, Keywords, Replies, Status};
 use super::session::{Enabled, Notifying, Session, Step};
-use super::view::{self, Changed, Expunged, Expunges, Updates, View};
-use crate::mailbox::{Entry, Gone, MailboxError, News, OpenMailbox, State};
+use super::view::{self, Changed, Dialect, Expunged, Expunges, Sequence, Updates, View};
+use crate::mailbox::{Entry, Gone, Head, MailboxError, News, OpenMailbox, State, Told};
 use crate::types::{Flags, ModSeq, Uid, UidSet};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -18,6 +18,8 @@ pub(super) struct Selected {
     mailbox: Arc<OpenMailbox>,
     pub(super) access: Access,
     pub(super) view: View,
+    /// SELECT was answered before the messages were read: the view is empty until `Session::read_messages`.
+    unread: Option<Told>,
     /// What of the flags this client can change.
     changeable: Flags,
     /// As FLAGS listed them last.
@@ -27,12 +29,23 @@ pub(super) struct Selected {
 }
 
 impl Selected {
-    pub(super) fn new(mailbox: Arc<OpenMailbox>, access: Access, changeable: Flags, view: View, state: &State) -> Self {
+    pub(super) fn new(
+        mailbox: Arc<OpenMailbox>,
+        access: Access,
+        changeable: Flags,
+        dialect: Dialect,
+        head: &Head,
+    ) -> Self {
         let mut changes = mailbox.watch();
         // Something may have happened since the state was read.
         changes.mark_changed();
-        let (keywords, contexts) = (Arc::clone(state.keywords()), Contexts::default());
-        Self { mailbox, access, view, changeable, keywords, contexts, changes }
+        let (sequence, unread) = match &head.state {
+            Some(state) => (Sequence::from_set(state.uids()), None),
+            None => (Sequence::default(), Some(head.told())),
+        };
+        let view = View::new(sequence, head.highest_modseq, dialect);
+        let (keywords, contexts) = (Arc::clone(&head.keywords), Contexts::default());
+        Self { mailbox, access, view, unread, changeable, keywords, contexts, changes }
     }
 
     pub(super) fn mailbox(&self) -> &OpenMailbox {
@@ -49,6 +62,9 @@ impl Selected {
         // is about: what comes in between is looked at twice and not lost.
         let changed = self.changes.has_changed().unwrap_or(true);
         self.changes.mark_unchanged();
+        if self.unread.is_some() {
+            return self.mailbox.has_moved_on(self.view.known());
+        }
         changed || (expunges == Expunges::Allowed && !self.view.gone().is_empty())
     }
 
@@ -124,24 +140,42 @@ impl Session {
         self.selected.as_deref_mut().ok_or(Cause::SelectFirst)
     }
 
+    /// To be called before a view is looked at: finds out which messages the client was told of, if SELECT was answered
+    /// before they were read.
+    pub(super) async fn read_messages(&mut self) -> Result<(), Cause> {
+        let Some(selected) = self.selected.as_deref_mut() else { return Ok(()) };
+        let Some(told) = selected.unread else { return Ok(()) };
+        let uids = self.services.mailboxes.uids_as_told(&selected.mailbox, told).await?;
+        selected.view.count(Sequence::from_set(&uids.ok_or(Cause::Forgotten)?));
+        selected.unread = None;
+        Ok(())
+    }
+
     /// Tells what happened in the selected mailbox. `Close` if there is no such mailbox any more.
     pub(super) async fn tell_news(&mut self, expunges: Expunges) -> Option<Step> {
         let selected = self.selected.as_deref_mut()?;
         if !selected.has_news(expunges) {
             return None;
         }
+        let read = self.read_messages().await;
+        let selected = self.selected.as_deref_mut()?;
         let mailboxes = &self.services.mailboxes;
         let told = async {
+            read?;
             let news = mailboxes.news(selected.mailbox(), selected.view.known()).await?;
             Ok((news, mailboxes.state(selected.mailbox()).await?))
         };
-        let (news, state): (News, Arc<State>) = match told.await {
+        let told: Result<(News, Arc<State>), Cause> = told.await;
+        let (news, state) = match told {
             Ok(told) => told,
             // RFC 2180 section 3.3: the way of ending this that every client understands.
-            Err(MailboxError::NoSuchMailbox) => return Some(self.bye(Some(&Code::NonExistent), "The mailbox is gone")),
+            Err(Cause::Mailbox(MailboxError::NoSuchMailbox)) => {
+                return Some(self.bye(Some(&Code::NonExistent), "The mailbox is gone"));
+            }
+            Err(Cause::Forgotten) => return Some(self.bye(None, "Too much has happened in this mailbox, come again")),
             Err(error) => {
                 // What could not be found out now is told later.
-                tracing::error!(session = %self.id, %error, "news could not be read");
+                tracing::error!(session = %self.id, ?error, "news could not be read");
                 return None;
             }
         };

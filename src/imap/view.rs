@@ -109,6 +109,11 @@ impl View {
         Self { sequence, known, dialect, gone: UidSet::new(), saved: UidSet::new(), told: Vec::new() }
     }
 
+    /// A view that was made without its messages gets them, as of the same moment.
+    pub fn count(&mut self, sequence: Sequence) {
+        self.sequence = sequence;
+    }
+
     pub fn sequence(&self) -> &Sequence {
         &self.sequence
     }

@@ -32,7 +32,7 @@ pub use large::{Died, LargeMessages};
 pub use messages::{Appended, FlagRequest, FlagsChanged, NewMessage, Progress};
 pub use metadata::Standing;
 pub use names::{Listing, OTHER_USERS, Seen};
-pub use open::{AccountEvent, AccountFeed, Counters, EventKind, Gone, News, OpenMailbox, Place, State};
+pub use open::{AccountEvent, AccountFeed, Counters, EventKind, Gone, Head, News, OpenMailbox, Place, State, Told};
 pub use quota::STORAGE_UNIT_OCTETS;
 pub use reading::{Fetch, Fetched, Message, MessageView, Needs, Part, PartOf, PartStream, Want, Window};
 pub use rights::Rights;

@@ -379,6 +379,7 @@ fn copies_of_many_appear_at_once_and_moves_are_whole() {
         world.deliver_many(5000).await;
         let (_, inbox) = mail.open(jane, &name("INBOX")).await.expect("opens");
         let (_, archive) = mail.open(jane, &name("Archive")).await.expect("opens");
+        mail.state(&archive).await.expect("readable");
         let mut steps = Vec::new();
         let mut seen = Vec::new();
         let mut note = |done, all| {

@@ -21,7 +21,7 @@ pub(super) struct Imap {
 impl Imap {
     pub(super) fn open(house: &House) -> Result<Self, MailboxError> {
         let limits = &house.config.limits;
-        let settings = Settings { message_octets_max: limits.message_octets_max };
+        let settings = Settings { message_octets_max: limits.message_octets_max, ..Settings::default() };
         let services = Services {
             auth: house.auth.clone(),
             mailboxes: Mailboxes::new(house.store.clone(), settings)?,

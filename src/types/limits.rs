@@ -383,6 +383,10 @@ pub const TARPIT_SECONDS_MAX: u64 = 10;
 pub const RATE_ENTRIES_MAX: usize = 20_000;
 /// Messages whose flags and numbers are held in memory, of all open mailboxes: some 70 octets each.
 pub const OPEN_MESSAGES_MAX: usize = 2_000_000;
+/// A mailbox of more messages is read after SELECT was answered.
+pub const READ_BEFORE_SELECT_MAX: u32 = 2048;
+/// Mailboxes that are read at a time before anybody needs their messages.
+pub const READ_AHEAD_MAX: usize = 2;
 /// Mailboxes that stay in memory after the last session left them.
 pub const OPEN_MAILBOXES_UNUSED_MAX: usize = 4096;
 /// Expunges of an open mailbox that are remembered in memory; for older ones the store is asked.

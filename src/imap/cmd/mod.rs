@@ -96,6 +96,16 @@ async fn messages(session: &mut Session, body: Body) -> Outcome {
         Body::Check => session.selected().map(|_| COMPLETED),
         Body::Close => session.close().await,
         Body::Unselect => session.unselect(),
+        body => {
+            session.read_messages().await?;
+            of_messages(session, body).await
+        }
+    }
+}
+
+/// The commands that look at the messages of the selected mailbox.
+async fn of_messages(session: &mut Session, body: Body) -> Outcome {
+    match body {
         Body::Expunge => session.expunge(None).await,
         Body::UidExpunge(numbers) => session.expunge(Some(numbers)).await,
         Body::Fetch(fetch) => session.fetch(fetch).await,

@@ -5,9 +5,8 @@ use crate::imap::grammar::{Access, QResync, Select};
 use crate::imap::replies::{Attribute, Code, ListReply, Status};
 use crate::imap::selected::{Selected, changed_of, flags_reply, tell_flags};
 use crate::imap::session::{COMPLETED, Done, Outcome, Session};
-use crate::imap::view::{Sequence, View};
-use crate::mailbox::{Gone, MailboxError, Rights, State};
-use crate::types::{Flags, MailboxId, MailboxName, ModSeq, Uid, UidSet};
+use crate::mailbox::{Gone, Head, MailboxError, Rights, State};
+use crate::types::{Flags, MailboxId, MailboxName, ModSeq, UidSet};
 
 /// Rights without which a mailbox can only be read.
 const CHANGING: [Rights; 5] = [Rights::SEEN, Rights::WRITE, Rights::INSERT, Rights::DELETE_MESSAGES, Rights::EXPUNGE];
@@ -26,18 +25,20 @@ impl Session {
         self.enabled.condstore |= select.condstore;
         let old = select.mailbox.respelled().cloned();
         let name = select.mailbox.named()?;
-        let (seen, mailbox) = self.services.mailboxes.open(viewer, &name).await?;
-        let state = self.services.mailboxes.state(&mailbox).await?;
+        let (rights, mailbox) = self.services.mailboxes.open(viewer, &name).await?;
+        let mut head = self.services.mailboxes.head(&mailbox).await?;
+        if select.qresync.is_some() && head.state.is_none() {
+            head = Head::of_state(self.services.mailboxes.state(&mailbox).await?);
+        }
         // RFC 4314 section 5.2: read-write if anything can be changed.
-        let can_change = CHANGING.iter().any(|right| seen.rights.contains(*right));
+        let can_change = CHANGING.iter().any(|right| rights.contains(*right));
         let access = if can_change { select.access } else { Access::ReadOnly };
-        let view = View::new(Sequence::from_set(state.uids()), state.highest_modseq(), self.dialect());
-        let changeable = if access == Access::ReadOnly { Flags::NONE } else { seen.rights.changeable_flags() };
-        tell_flags(state.keywords(), changeable, &mut self.replies);
-        self.tell_selected(&name, old.as_ref(), mailbox.id(), &state);
-        let mut selected = Box::new(Selected::new(mailbox, access, changeable, view, &state));
-        if let Some(qresync) = &select.qresync {
-            self.resync(&mut selected, qresync, &state).await?;
+        let changeable = if access == Access::ReadOnly { Flags::NONE } else { rights.changeable_flags() };
+        tell_flags(&head.keywords, changeable, &mut self.replies);
+        self.tell_selected(&name, old.as_ref(), mailbox.id(), &head);
+        let mut selected = Box::new(Selected::new(mailbox, access, changeable, self.dialect(), &head));
+        if let (Some(qresync), Some(state)) = (&select.qresync, &head.state) {
+            self.resync(&mut selected, qresync, state).await?;
         }
         self.selected = Some(selected);
         let code = match access {
@@ -47,19 +48,20 @@ impl Session {
         Ok(Done::Completed(Some(code)))
     }
 
-    fn tell_selected(&mut self, name: &MailboxName, old: Option<&MailboxName>, id: MailboxId, state: &State) {
+    fn tell_selected(&mut self, name: &MailboxName, old: Option<&MailboxName>, id: MailboxId, head: &Head) {
         let replies = &mut self.replies;
-        replies.exists(state.counters().messages);
+        replies.exists(head.messages);
         if !self.enabled.rev2 {
             replies.recent(0);
-            if let Some(number) = state.first_unseen().and_then(|uid| number_of(state, uid)) {
+            // RFC 3501 section 6.3.1: a client that misses it has to search.
+            if let Some(number) = head.first_unseen {
                 replies.untagged(Status::Ok, Some(&Code::Unseen(number)), "First message not seen");
             }
         }
         let codes = [
-            (Code::UidValidity(state.uidvalidity().0), "UIDs are valid as long as this stays"),
-            (Code::UidNext(state.uidnext().0), "The next UID"),
-            (Code::HighestModSeq(state.highest_modseq().0), "The last change"),
+            (Code::UidValidity(head.uidvalidity.0), "UIDs are valid as long as this stays"),
+            (Code::UidNext(head.uidnext.0), "The next UID"),
+            (Code::HighestModSeq(head.highest_modseq.0), "The last change"),
             // RFC 8474 section 4.2.
             (Code::MailboxId(id), "The mailbox's own name"),
         ];
@@ -121,8 +123,4 @@ impl Session {
         self.selected = None;
         Ok(COMPLETED)
     }
-}
-
-fn number_of(state: &State, uid: Uid) -> Option<u32> {
-    Sequence::from_set(state.uids()).number_of(uid.0)
 }

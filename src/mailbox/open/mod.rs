@@ -7,21 +7,25 @@
 //! Invariants: what is in memory is the store's state as of one modification sequence; a change that does not follow on
 //! that throws it away, to be read anew when somebody asks. Only so many messages are in memory; beyond, the mailboxes
 //! nobody asked about for longest are forgotten, whether or not somebody has them open: their sessions keep what they
-//! told their clients, and find out what happened meanwhile from the store's history.
+//! told their clients, and find out what happened meanwhile from the store's history. In the same way a session that
+//! selects a large mailbox learns only later which messages it was told of (`uids_as_told`).
 
 mod feed;
+mod head;
+mod names;
 mod registry;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use feed::{AccountEvent, AccountFeed, EventKind};
+pub use head::{Head, Told};
 pub(super) use registry::Registry;
 pub use state::{Counters, Gone, News, Place, State};
 
 use super::MailboxError;
 use crate::store::{Change, Store, Touched};
-use crate::types::{AccountId, MailboxId, ModSeq};
+use crate::types::{AccountId, MailboxId, ModSeq, UidSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -81,6 +85,11 @@ impl OpenMailbox {
             Memory::Present(state) => Some(Arc::clone(state)),
             _ => None,
         }
+    }
+
+    /// Whether anything was committed after `since`, or the mailbox is gone.
+    pub fn has_moved_on(&self, since: ModSeq) -> bool {
+        *self.changes.borrow() > since || self.is_gone()
     }
 
     fn is_gone(&self) -> bool {
@@ -165,6 +174,23 @@ impl OpenMailbox {
         };
         let changed = state.changed_since(since).copied().collect();
         Ok(News { changed, gone, through: state.highest_modseq() })
+    }
+
+    /// The messages that were there when this was told.
+    pub(super) async fn uids_as_told(&self, store: &Store, told: Told) -> Result<UidSet, MailboxError> {
+        let mut state = self.state(store).await?;
+        if state.highest_modseq() < told.highest_modseq {
+            // It is committed, and we are about to hear of it.
+            let _ = self.watch().wait_for(|heard| *heard >= told.highest_modseq).await;
+            state = self.state(store).await?;
+        }
+        let gone = match state.expunged_since(told.highest_modseq) {
+            Some(gone) => gone,
+            // What is in both, because the store is ahead of the snapshot, counts once.
+            None => store.expunged_since(self.id, told.highest_modseq).await?.unwrap_or_default(),
+        };
+        let new = UidSet::from_ranges([(told.uidnext.0, u32::MAX)]);
+        Ok(state.uids().union(&gone).difference(&new))
     }
 }
 

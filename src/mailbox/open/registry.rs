@@ -1,11 +1,10 @@
 //! Which mailboxes are open or were lately, and how much of them is in memory.
 
 use super::feed::AccountFeeds;
+use super::names::Names;
 use super::{AccountFeed, OpenMailbox, mark_used};
-use crate::mailbox::MailboxError;
 use crate::store::{Store, Touched};
-use crate::types::limits::{OPEN_MAILBOXES_UNUSED_MAX, OPEN_MESSAGES_MAX};
-use crate::types::{AccountId, MailboxId};
+use crate::types::{AccountId, MailboxId, MailboxName};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub(in crate::mailbox) struct Registry {
     open: Mutex<HashMap<MailboxId, Arc<OpenMailbox>>>,
+    names: Mutex<Names>,
     feeds: AccountFeeds,
     clock: AtomicU64,
 }
@@ -45,30 +45,33 @@ impl Registry {
         self.feeds.subscribe(accounts)
     }
 
-    /// The one shared object of this mailbox, its messages in memory.
-    pub(in crate::mailbox) async fn open(
-        &self,
-        store: &Store,
-        account: AccountId,
-        id: MailboxId,
-    ) -> Result<Arc<OpenMailbox>, MailboxError> {
+    /// The one shared object of this mailbox. From here on it hears of what happens there.
+    pub(in crate::mailbox) fn open(&self, account: AccountId, id: MailboxId) -> Arc<OpenMailbox> {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        let mailbox = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let mailbox = open.entry(id).or_insert_with(|| Arc::new(OpenMailbox::new(account, id)));
-            mark_used(mailbox, now);
-            Arc::clone(mailbox)
-        };
-        if mailbox.state_in_memory().is_none() {
-            let loaded = mailbox.state(store).await;
-            self.make_room(id, OPEN_MESSAGES_MAX, OPEN_MAILBOXES_UNUSED_MAX);
-            loaded?;
-        }
-        Ok(mailbox)
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mailbox = open.entry(id).or_insert_with(|| Arc::new(OpenMailbox::new(account, id)));
+        mark_used(mailbox, now);
+        Arc::clone(mailbox)
+    }
+
+    /// One's own mailbox by a name that was looked up, if no mailbox has got another name since.
+    pub(in crate::mailbox) fn known(
+        &self,
+        generation: u64,
+        owner: AccountId,
+        name: &MailboxName,
+    ) -> Option<Arc<OpenMailbox>> {
+        let id = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(generation, owner, name)?;
+        Some(self.open(owner, id))
+    }
+
+    /// `generation` was the store's before the name was looked up.
+    pub(in crate::mailbox) fn learn(&self, generation: u64, owner: AccountId, name: &MailboxName, id: MailboxId) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).put(generation, owner, name, id);
     }
 
     /// Forgets what was asked about longest ago until the rest is within bounds. `except` was just read.
-    pub(super) fn make_room(&self, except: MailboxId, messages_max: usize, unused_max: usize) {
+    pub(in crate::mailbox) fn make_room(&self, except: MailboxId, messages_max: usize, unused_max: usize) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let held =
             |mailbox: &OpenMailbox| mailbox.state_in_memory().map_or(0, |state| state.counters().messages as usize);

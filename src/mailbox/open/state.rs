@@ -126,7 +126,7 @@ impl State {
             uidvalidity: record.uidvalidity,
             uidnext: record.uidnext,
             highest_modseq: record.highest_modseq,
-            keywords: record.keywords.iter().map(|name| name.as_str().into()).collect(),
+            keywords: keywords_of(record),
             expunges: VecDeque::new(),
             remembered_from: record.highest_modseq,
         }
@@ -200,9 +200,12 @@ impl State {
         })
     }
 
-    pub fn first_unseen(&self) -> Option<Uid> {
-        let page = self.pages.iter().find(|page| page.unseen > 0)?;
-        page.entries.iter().find(|entry| !entry.flags.contains(Flags::SEEN)).map(|entry| entry.uid)
+    /// Its number.
+    pub fn first_unseen(&self) -> Option<u32> {
+        let place = self.pages.iter().position(|page| page.unseen > 0)?;
+        let before: usize = self.pages[..place].iter().map(|page| page.entries.len()).sum();
+        let within = self.pages[place].entries.iter().position(|entry| !entry.flags.contains(Flags::SEEN))?;
+        u32::try_from(before + within + 1).ok()
     }
 
     /// New messages and those whose flags changed, by UID.
@@ -330,6 +333,10 @@ impl State {
             }
         }
     }
+}
+
+pub(super) fn keywords_of(record: &MailboxRecord) -> Arc<[Box<str>]> {
+    record.keywords.iter().map(|name| name.as_str().into()).collect()
 }
 
 fn overlaps(uids: &UidSet, first: Uid, last: Uid) -> bool {

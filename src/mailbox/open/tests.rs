@@ -3,7 +3,7 @@
 
 use super::Registry;
 use crate::mailbox::Entry;
-use crate::mailbox::open::{Gone, OpenMailbox, Place};
+use crate::mailbox::open::{Gone, Head, OpenMailbox, Place};
 use crate::mailbox::tests::World;
 use crate::store::{FlagChange, FlagVerb, Store};
 use crate::types::{Flags, MailboxId, ModSeq, ThreadId, Uid, UidSet};
@@ -31,6 +31,8 @@ enum Step {
     },
     Thread(u32),
     Forget,
+    /// Somebody selects it and is not told which messages there are.
+    Tell,
     /// A follower looks.
     Look(usize),
 }
@@ -45,6 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         uids().prop_map(|uids| Step::CopyHere { uids }),
         (1..40_u32).prop_map(Step::Thread),
         Just(Step::Forget),
+        Just(Step::Tell),
         (0..3_usize).prop_map(Step::Look),
     ]
 }
@@ -105,7 +108,7 @@ async fn run(step: &Step, world: &World, open: &OpenMailbox, other: MailboxId) {
             store.set_threads(open.id(), vec![(Uid(*uid), ThreadId(7))]).await.expect("noted");
         }
         Step::Forget => open.forget(),
-        Step::Look(_) => {}
+        Step::Tell | Step::Look(_) => {}
     }
 }
 
@@ -121,7 +124,7 @@ async fn same_as_store(store: &Store, open: &OpenMailbox) {
     );
     assert_eq!((state.uidnext(), state.highest_modseq()), (record.uidnext, record.highest_modseq));
     assert!(state.keywords().iter().map(AsRef::as_ref).eq(record.keywords.iter().map(String::as_str)));
-    let unseen = entries.iter().find(|entry| !entry.flags.contains(Flags::SEEN)).map(|entry| entry.uid);
+    let unseen = entries.iter().position(|entry| !entry.flags.contains(Flags::SEEN)).map(|place| place as u32 + 1);
     assert_eq!(state.first_unseen(), unseen);
     for first in [0, 3, 17, 200] {
         let set = UidSet::from_ranges([(first, first + 6), (first + 9, first + 30)]);
@@ -150,15 +153,24 @@ proptest! {
                 world.deliver_many(300).await;
             }
             let registry = Registry::observing(&world.store);
-            let open = registry.open(&world.store, world.jane, world.inbox).await.expect("opens");
+            let open = registry.open(world.jane, world.inbox);
             let mut followers = [Follower::default(), Follower::default(), Follower::default()];
+            let mut told = Vec::new();
             for step in &steps {
                 run(step, &world, &open, other).await;
+                if let Step::Tell = step {
+                    let (record, entries) = world.store.entries(world.inbox).await.expect("readable");
+                    let uids: UidSet = entries.iter().map(|entry| entry.uid).collect();
+                    told.push((Head::of_record(&record).told(), uids));
+                }
                 if let Step::Look(which) = step {
                     followers[*which].look(&world.store, &open).await;
                 }
             }
             same_as_store(&world.store, &open).await;
+            for (told, uids) in told {
+                assert_eq!(open.uids_as_told(&world.store, told).await.expect("readable"), uids);
+            }
             let state = open.state(&world.store).await.expect("readable");
             let expected: BTreeMap<Uid, (Flags, ModSeq)> =
                 state.entries().map(|entry| (entry.uid, (entry.flags, entry.modseq))).collect();
@@ -176,9 +188,9 @@ fn what_is_committed_is_there_when_its_author_is_answered() {
     crate::mailbox::tests::block_on(async {
         let world = World::new().await;
         let registry = Registry::observing(&world.store);
-        let open = registry.open(&world.store, world.jane, world.inbox).await.expect("opens");
+        let open = registry.open(world.jane, world.inbox);
         let mut watch = open.watch();
-        let before = open.state_in_memory().expect("loaded");
+        let before = open.state(&world.store).await.expect("readable");
         for count in 1..=300 {
             world.deliver("Subject: x\r\n\r\ny").await;
             let state = open.state_in_memory().expect("still there");
@@ -196,7 +208,7 @@ fn a_deleted_mailbox_is_gone_for_those_who_have_it_open() {
         let world = World::new().await;
         let archive = world.mailbox("Archive").await;
         let registry = Registry::observing(&world.store);
-        let open = registry.open(&world.store, world.jane, archive).await.expect("opens");
+        let open = registry.open(world.jane, archive);
         let mut feed = registry.account_feed([world.jane]);
         let watch = open.watch();
         world.store.delete_mailbox(world.jane, &"Archive".parse().expect("a name")).await.expect("deleted");
@@ -205,8 +217,9 @@ fn a_deleted_mailbox_is_gone_for_those_who_have_it_open() {
         let event = feed.next().await.expect("open");
         assert_eq!(event.kind, crate::mailbox::EventKind::Deleted("Archive".parse().expect("a name")));
         drop(open);
-        assert!(registry.open(&world.store, world.jane, archive).await.is_err());
-        registry.open(&world.store, world.jane, world.inbox).await.expect("opens");
+        assert!(registry.open(world.jane, archive).state(&world.store).await.is_err());
+        let inbox = registry.open(world.jane, world.inbox);
+        registry.make_room(inbox.id(), 0, 0);
         assert_eq!(registry.len(), 1);
     });
 }
@@ -224,7 +237,9 @@ fn only_so_much_is_in_memory_and_what_is_in_use_goes_last() {
             if name != "INBOX" {
                 world.store.copy(world.inbox, UidSet::from_ranges([(1, 10)]), id, Flags::ALL).await.expect("copied");
             }
-            open.push(registry.open(&world.store, world.jane, id).await.expect("opens"));
+            let mailbox = registry.open(world.jane, id);
+            mailbox.state(&world.store).await.expect("readable");
+            open.push(mailbox);
         }
         let loaded = |open: &[Arc<OpenMailbox>]| open.iter().filter(|one| one.state_in_memory().is_some()).count();
         let last = open[3].id();

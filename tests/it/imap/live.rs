@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use crate::imap_clients::Served;
+use crate::support::house::House;
 use std::time::{Duration, Instant};
 
 /// What is on the disk is shown within this.
@@ -120,5 +121,70 @@ async fn who_idles_holds_nothing_of_the_database() {
         assert!(client.answer("i").await.expect("an answer").is_ok());
     }
     drop((writer, idlers));
+    served.end().await;
+}
+
+/// RFC 9051 section 7.5.1 as ever, though the server learns only later what it has told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_mailbox_is_told_before_it_is_read() {
+    let served = Served::furnished(House::be_short_of_memory).await;
+    let login = || Client::login(served.address(), "jane@example.org", "Secret123");
+    let (mut early, mut idler, mut returning) = (login().await, login().await, login().await);
+    let mut other = login().await;
+    for number in 1..=5 {
+        assert!(early.command(&message(number)).await.is_ok());
+    }
+    assert!(returning.command("ENABLE QRESYNC").await.is_ok());
+    // Reading another mailbox makes this one be forgotten.
+    for client in [&mut early, &mut idler, &mut returning] {
+        let elsewhere = other.command("SELECT Trash").await;
+        assert!(elsewhere.is_ok() && other.command("UID SEARCH ALL").await.is_ok());
+        let answer = client.command("SELECT INBOX").await;
+        let texts: Vec<String> = answer.texts().collect();
+        for expected in ["* 5 EXISTS", "* OK [UNSEEN 1] ", "* OK [UIDNEXT 6] "] {
+            assert!(texts.iter().any(|line| line.starts_with(expected)), "{expected}: {texts:?}");
+        }
+        assert_eq!(client.command("NOOP").await.untagged, Vec::<Vec<u8>>::new());
+    }
+    idler.say(b"i IDLE\r\n").await;
+    starts_with(&mut idler, "+ ").await;
+    assert!(other.command("SELECT INBOX").await.is_ok());
+    assert!(other.command("STORE 2,4 +FLAGS.SILENT (\\Deleted)").await.is_ok());
+    assert!(other.command("EXPUNGE").await.is_ok());
+    assert!(other.command(&message(6)).await.is_ok());
+    let mut told = Vec::new();
+    while told.last().is_none_or(|line| line != "* 4 EXISTS") {
+        let line = String::from_utf8(idler.line().await.expect("a line")).expect("text");
+        // The flags may be passed over: the messages may be gone by the time they could be told.
+        if !line.contains(" FETCH (") {
+            told.push(line);
+        }
+    }
+    assert_eq!(told, ["* 4 EXPUNGE", "* 2 EXPUNGE", "* 4 EXISTS"]);
+    let numbers: Vec<String> = early.command("FETCH 1,3,5 (UID)").await.texts().collect();
+    assert_eq!(numbers[..3], ["* 1 FETCH (UID 1)", "* 3 FETCH (UID 3)", "* 5 FETCH (UID 5)"], "{numbers:?}");
+    let after: Vec<String> = early.command("NOOP").await.texts().collect();
+    assert_eq!(after, ["* 4 EXPUNGE", "* 2 EXPUNGE"]);
+    let vanished: Vec<String> = returning.command("NOOP").await.texts().collect();
+    assert_eq!(vanished[..2], ["* VANISHED 2,4", "* 4 EXISTS"], "{vanished:?}");
+    drop((early, idler, returning, other));
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_not_read_a_mailbox_hears_that_it_is_gone() {
+    let served = Served::furnished(House::be_short_of_memory).await;
+    let login = || Client::login(served.address(), "jane@example.org", "Secret123");
+    let (mut reader, mut remover) = (login().await, login().await);
+    assert!(reader.command("CREATE Old").await.is_ok());
+    assert!(reader.command("APPEND Old {16+}\r\nSubject:   1\r\n\r\n").await.is_ok());
+    assert!(reader.command("SELECT Old").await.is_ok());
+    assert!(remover.command("DELETE Old").await.is_ok());
+    reader.say(b"x UID FETCH 1:* (FLAGS)\r\n").await;
+    starts_with(&mut reader, "* BYE [NONEXISTENT] ").await;
+    assert!(remover.command("CREATE Old").await.is_ok());
+    let answer = remover.command("SELECT Old").await;
+    assert!(answer.texts().any(|line| line == "* 0 EXISTS"), "a name is looked up again: {answer:?}");
+    drop((reader, remover));
     served.end().await;
 }

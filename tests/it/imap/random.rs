@@ -5,6 +5,7 @@
 
 use super::client::{Answer, Client};
 use crate::imap_clients::Served;
+use crate::support::house::House;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a client knows.
@@ -68,10 +69,19 @@ const SHARED: &str = "Users/jane@example.org/INBOX";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_know_what_is_so() {
+    any_course(Served::new().await).await;
+}
+
+/// SELECT is answered before the messages are read, and they are forgotten and read again all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_know_what_is_so_in_mailboxes_that_are_not_in_memory() {
+    any_course(Served::furnished(House::be_short_of_memory).await).await;
+}
+
+async fn any_course(served: Served) {
     let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
     let steps = number("POSTHOUSE_IMAP_STEPS", 200);
     let seed = number("POSTHOUSE_IMAP_SEED", 4711);
-    let served = Served::new().await;
     let mut world = World::new(&served, seed).await;
     for step in 0..steps {
         world.step(step).await;

@@ -172,6 +172,12 @@ impl House {
         managesieve::Services { auth: self.auth.clone(), admin: self.admin(), idle: Duration::from_secs(60) }
     }
 
+    /// Every mailbox counts as large, and memory holds next to none.
+    pub fn be_short_of_memory(&mut self) {
+        let settings = Settings { read_at_once_max: 0, open_messages_max: 0, ..Settings::default() };
+        self.mailboxes = Mailboxes::new(self.store.clone(), settings).unwrap();
+    }
+
     /// The store's own check of everything it keeps.
     pub fn verify(&self) {
         let findings = self.store.verify(&mut |_, _| {}).unwrap();
