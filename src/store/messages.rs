@@ -58,17 +58,6 @@ impl Store {
         .await
     }
 
-    /// The same as they lie in the store: pieces of up to `ENTRIES_PER_PAGE`, none empty.
-    pub async fn entry_pages(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Vec<Vec<Entry>>), StoreError> {
-        self.read_scattered(move |tx| {
-            let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
-            let sql = "SELECT entries FROM page WHERE mailbox_id = ?1 ORDER BY first_uid";
-            let pages = tx.rows(sql, &[mailbox.into()], |row| Ok(unpack(row.blob(0)?)?.collect()))?;
-            Ok((record, pages))
-        })
-        .await
-    }
-
     /// What is remembered of expunges after a modification sequence; `None` if the history does not reach back that far.
     pub async fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Option<UidSet>, StoreError> {
         self.read(move |tx| {

@@ -59,6 +59,7 @@ mod turns;
 mod tx;
 mod upkeep;
 mod verify;
+mod whole_mailboxes;
 mod writer;
 
 pub use acl::{AclChange, AclEntry, Grant, Granted, Grantee, SharedMailbox};
@@ -242,6 +243,16 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.mailbox_readers.read(work).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The same, queued at once.
+    fn begin_read_scattered<T, F>(&self, work: F) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let answer = self.0.mailbox_readers.read(work);
+        async { answer.await.unwrap_or(Err(StoreError::Closed)) }
     }
 
     /// Queued at once, whether or not anybody waits for the answer yet.

@@ -87,7 +87,7 @@ pub const WRITER_QUEUE_MAX: usize = 1024;
 /// Threads that read the store.
 pub const READERS: usize = 4;
 /// Threads that read what mailboxes hold into memory.
-pub const MAILBOX_READERS: usize = 2;
+pub const MAILBOX_READERS: usize = 4;
 /// Targets of one redirection; also the fan-out one message may have through local redirections.
 pub const REDIRECTION_TARGETS_MAX: usize = 100;
 /// Addresses one message may pass through on its way to a mailbox.

@@ -326,6 +326,47 @@ fn expunge_keeps_history_and_uids_never_return() {
 }
 
 #[test]
+fn a_large_mailbox_is_read_in_parts_and_as_of_one_moment() {
+    block_on(async {
+        let world = World::with_people().await;
+        let inbox = fill(&world, 1).await;
+        for doubled in 0..13 {
+            world.store.copy(inbox, uids(&[(1, 1 << doubled)]), inbox, Flags::ALL).await.expect("copied");
+        }
+        let (record, entries) = world.store.entries(inbox).await.expect("readable");
+        assert_eq!((record.messages, entries.len()), (8192, 8192));
+        let (same, pages) = world.store.entry_pages(inbox).await.expect("readable");
+        assert!(same == record && pages.concat() == entries && pages.iter().all(|page| !page.is_empty()));
+        // Each change marks a message of every part, so that a reading of two moments has a count that is wrong.
+        let changing = async {
+            for round in 1..=40_u32 {
+                let everywhere: Vec<(u32, u32)> =
+                    (0..8).map(|part| (part * 1000 + round, part * 1000 + round)).collect();
+                world
+                    .store
+                    .change_flags(inbox, change(uids(&everywhere), FlagVerb::Add, Flags::SEEN, &[]))
+                    .await
+                    .expect("changed");
+            }
+        };
+        let reading = async {
+            let mut moments = 0;
+            let mut known = record.highest_modseq;
+            while moments < 5 {
+                let (record, pages) = world.store.entry_pages(inbox).await.expect("readable");
+                let seen = pages.iter().flatten().filter(|entry| entry.flags.contains(Flags::SEEN)).count();
+                assert_eq!((record.messages - record.unseen) as usize, seen);
+                assert_eq!(pages.iter().flatten().map(|entry| entry.modseq).max(), Some(record.highest_modseq));
+                moments += u32::from(record.highest_modseq > known);
+                known = record.highest_modseq;
+            }
+        };
+        tokio::join!(changing, reading);
+        world.assert_sound();
+    });
+}
+
+#[test]
 fn copies_and_moves_share_bodies_and_keep_dates() {
     block_on(async {
         let world = World::with_people().await;
