@@ -9,6 +9,7 @@ use super::tx::{Row, Tx};
 use super::{Store, StoreError};
 use crate::types::BodyId;
 use crate::types::limits::BODY_CHUNK_OCTETS;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 /// What is wanted of each body.
@@ -50,6 +51,27 @@ const TEXTS: &str = "SELECT body_id, octets, data FROM search_text WHERE body_id
 struct Unpacker {
     zstd: zstd::bulk::Decompressor<'static>,
     buffer: Vec<u8>,
+}
+
+thread_local! {
+    /// Between two jobs of a reader: to make one costs as much as to unpack a message.
+    static UNPACKER: RefCell<Option<Unpacker>> = const { RefCell::new(None) };
+}
+
+/// Lends this thread's unpacker.
+fn unpacking<T>(work: impl FnOnce(&mut Unpacker) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let mut unpacker = match UNPACKER.take() {
+        Some(unpacker) => unpacker,
+        None => Unpacker::new()?,
+    };
+    let done = work(&mut unpacker);
+    // One that has met damage is not kept.
+    if done.is_ok() {
+        unpacker.buffer.clear();
+        unpacker.buffer.shrink_to(BUFFER_KEPT_OCTETS);
+        UNPACKER.set(Some(unpacker));
+    }
+    done
 }
 
 impl Unpacker {
@@ -107,20 +129,21 @@ impl Store {
     {
         self.begin_read(move |tx| {
             let mut state = start;
-            let mut unpacker = Unpacker::new()?;
             let (sql, factor) = match detail {
                 Detail::Record => (RECORDS, 1),
                 Detail::Content => (CONTENTS, CHUNKS_PER_BODY),
                 Detail::Both => (BOTH, 1),
             };
-            let done = scan(tx, sql, &bodies, factor, |place, row| {
-                let record = if detail == Detail::Content { None } else { Some(bodies::view_of(row)?) };
-                let column = if detail == Detail::Content { 1 } else { 7 };
-                let content = match detail {
-                    Detail::Record => None,
-                    Detail::Content | Detail::Both => Some(unpacker.chunk(row, column)?),
-                };
-                Ok(each(&mut state, place, BodyRow { record, content }))
+            let done = unpacking(|unpacker| {
+                scan(tx, sql, &bodies, factor, |place, row| {
+                    let record = if detail == Detail::Content { None } else { Some(bodies::view_of(row)?) };
+                    let column = if detail == Detail::Content { 1 } else { 7 };
+                    let content = match detail {
+                        Detail::Record => None,
+                        Detail::Content | Detail::Both => Some(unpacker.chunk(row, column)?),
+                    };
+                    Ok(each(&mut state, place, BodyRow { record, content }))
+                })
             })?;
             Ok((state, done))
         })
@@ -160,10 +183,11 @@ impl Store {
     {
         self.begin_read(move |tx| {
             let mut state = start;
-            let mut unpacker = Unpacker::new()?;
-            scan(tx, TEXTS, &bodies, 1, |place, row| {
-                each(&mut state, place, unpacker.unpack(row.blob(2)?, row.small(1)? as usize)?);
-                Ok(ControlFlow::Continue(()))
+            unpacking(|unpacker| {
+                scan(tx, TEXTS, &bodies, 1, |place, row| {
+                    each(&mut state, place, unpacker.unpack(row.blob(2)?, row.small(1)? as usize)?);
+                    Ok(ControlFlow::Continue(()))
+                })
             })?;
             Ok(state)
         })

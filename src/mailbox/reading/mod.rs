@@ -43,6 +43,9 @@ pub enum Fetched {
     Large { place: usize, entry: Entry },
 }
 
+/// ENVELOPE and BODYSTRUCTURE of most messages, and what stands around them.
+const RECORD_OCTETS_LIKELY: usize = 1024;
+
 type Format = Arc<dyn Fn(&mut Vec<u8>, MessageView<'_>) + Send + Sync>;
 type Reading = Pin<Box<dyn Future<Output = Result<(Vec<u8>, usize), StoreError>> + Send>>;
 
@@ -124,6 +127,10 @@ impl Fetch {
         self.needs != Needs::Records && entry.octets as usize > BODY_CHUNK_OCTETS
     }
 
+    fn likely_octets(&self, entry: &Entry) -> usize {
+        RECORD_OCTETS_LIKELY + if self.needs == Needs::Records { 0 } else { entry.octets as usize }
+    }
+
     fn begin(&mut self) -> Job {
         let first = self.next;
         if self.is_large(&self.entries[first]) {
@@ -151,7 +158,9 @@ impl Fetch {
             Needs::Contents => Detail::Content,
             Needs::Both => Detail::Both,
         };
-        let new = || Vec::with_capacity(FETCH_BUFFER_OCTETS + FETCH_BUFFER_OCTETS / 4);
+        // As much as is likely: for one small message a full buffer is many times what is said.
+        let likely: usize = self.entries[first..end].iter().map(|entry| self.likely_octets(entry)).sum();
+        let new = || Vec::with_capacity(likely.min(FETCH_BUFFER_OCTETS + FETCH_BUFFER_OCTETS / 4));
         let buffer = self.spare.pop().unwrap_or_else(new);
         let reading = self.mailboxes.store().begin_each_body(bodies, detail, buffer, move |out, place, row| {
             let place = first + place;
