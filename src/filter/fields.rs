@@ -2,8 +2,10 @@
 
 use super::call::{AddressPart, Value};
 use super::dates::Moment;
+use crate::message::{decode_header, mailboxes};
+use crate::types::quoted_local;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{Addr, Header, HeaderValue, Message, PartType};
+use mail_parser::{Header, HeaderValue, Message, PartType};
 use std::borrow::Cow;
 
 /// Which fields: of these names, in the part the script is at or also in those inside of it.
@@ -59,14 +61,26 @@ fn octets<'m>(message: &'m Message<'_>, header: &'m Header<'_>) -> Cow<'m, [u8]>
 }
 
 /// The text of a field: unfolded, encoded words decoded, blanks around it gone (RFC 5228 sections 2.4.2.2 and 5.7).
-fn text<'m>(message: &'m Message<'_>, header: &'m Header<'_>) -> String {
+fn text(message: &Message<'_>, header: &Header<'_>) -> String {
     if let (0, Some(text)) = (header.offset_end, header.value.as_text()) {
         return text.trim().to_owned();
     }
-    match MessageStream::new(&octets(message, header)).parse_unstructured() {
-        HeaderValue::Text(text) => text.trim().to_owned(),
-        _ => String::new(),
+    decode_header(&with_blanks_for_tabs(&octets(message, header))).trim().to_owned()
+}
+
+/// A tab that begins a line becomes a blank. RFC 5322 section 2.2.3 would leave it, but those who write one mean the blank
+/// they folded at, and scripts look for that.
+fn with_blanks_for_tabs(octets: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(octets, b"\n\t").is_none() {
+        return Cow::Borrowed(octets);
     }
+    let mut octets = octets.to_vec();
+    for place in 1..octets.len() {
+        if octets[place - 1..=place] == *b"\n\t" {
+            octets[place] = b' ';
+        }
+    }
+    Cow::Owned(octets)
 }
 
 pub(super) fn texts(message: &Message<'_>, part: u32, wanted: &Wanted<'_>) -> Vec<String> {
@@ -99,6 +113,13 @@ pub(super) fn header_octets(message: &Message<'_>) -> u64 {
 pub(super) fn mime_values(message: &Message<'_>, part: u32, wanted: &Wanted<'_>, mime: &MimeWanted<'_>) -> Vec<String> {
     let mut found = Vec::new();
     each(message, part, wanted, |header| {
+        let is_type = header.name.as_str().eq_ignore_ascii_case("Content-Type");
+        let is_disposition = header.name.as_str().eq_ignore_ascii_case("Content-Disposition");
+        // RFC 5703 section 4.1: only the one has a type, and the other a disposition; of any other field it is empty.
+        if !is_type && !is_disposition && !matches!(mime, MimeWanted::Parameters(_)) {
+            found.push(String::new());
+            return;
+        }
         let octets = octets(message, header);
         let parsed;
         let content_type = match &header.value {
@@ -133,37 +154,28 @@ pub(super) fn mime_values(message: &Message<'_>, part: u32, wanted: &Wanted<'_>,
 pub(super) fn addresses(message: &Message<'_>, part: u32, wanted: &Wanted<'_>, which: AddressPart) -> Vec<String> {
     let mut found = Vec::new();
     each(message, part, wanted, |header| {
-        let octets = octets(message, header);
-        let mut add = |address: &Addr<'_>| {
-            if let Some(text) = address.address.as_deref().or(address.name.as_deref()) {
-                found.extend(address_part(text, which).map(str::to_owned));
-            }
-        };
-        match &header.value {
-            HeaderValue::Address(list) => list.iter().for_each(add),
-            _ => {
-                if let HeaderValue::Address(list) = MessageStream::new(&octets).parse_address() {
-                    list.iter().for_each(&mut add);
-                }
-            }
+        for mailbox in mailboxes(&octets(message, header)) {
+            let local = String::from_utf8_lossy(&mailbox.local);
+            let domain = mailbox.domain.as_deref().map(String::from_utf8_lossy);
+            found.extend(address_part(&local, domain.as_deref(), which).map(Cow::into_owned));
         }
     });
     found
 }
 
-/// RFC 5228 section 2.7.4 and RFC 5233 section 4. `None` where the address has no such part.
-pub(super) fn address_part(address: &str, which: AddressPart) -> Option<&str> {
-    if address.is_empty() {
-        // RFC 5228 section 5.4: the null reverse-path is the empty string in every part.
-        return Some("");
-    }
-    let split = address.rsplit_once('@');
+/// RFC 5228 section 2.7.4 and RFC 5233 section 4. `local` is unquoted; the whole address has it as it is written, so that
+/// a script can send mail there. `None` where the address has no such part.
+pub(super) fn address_part<'a>(local: &'a str, domain: Option<&'a str>, which: AddressPart) -> Option<Cow<'a, str>> {
     match which {
-        AddressPart::All => Some(address),
-        AddressPart::LocalPart => split.map(|(local, _)| local),
-        AddressPart::Domain => split.map(|(_, domain)| domain),
-        AddressPart::User => split.map(|(local, _)| local.split_once('+').map_or(local, |(user, _)| user)),
-        AddressPart::Detail => split.and_then(|(local, _)| local.split_once('+')).map(|(_, detail)| detail),
+        AddressPart::All => Some(match domain {
+            Some(domain) => Cow::Owned(format!("{}@{domain}", quoted_local(local))),
+            None => Cow::Borrowed(local),
+        }),
+        AddressPart::Domain => domain.map(Cow::Borrowed),
+        _ if domain.is_none() => None,
+        AddressPart::LocalPart => Some(Cow::Borrowed(local)),
+        AddressPart::User => Some(Cow::Borrowed(local.split_once('+').map_or(local, |(user, _)| user))),
+        AddressPart::Detail => local.split_once('+').map(|(_, detail)| Cow::Borrowed(detail)),
     }
 }
 
@@ -205,16 +217,18 @@ mod tests {
 
     #[test]
     fn parts_of_addresses() {
-        let check = |address: &str, which: AddressPart, expected: Option<&str>| {
-            assert_eq!(address_part(address, which), expected, "{address} {which:?}");
+        let check = |local: &str, domain: Option<&str>, which: AddressPart, expected: Option<&str>| {
+            assert_eq!(address_part(local, domain, which).as_deref(), expected, "{local} {domain:?} {which:?}");
         };
-        check("a+b+c@example.org", AddressPart::User, Some("a"));
-        check("a+b+c@example.org", AddressPart::Detail, Some("b+c"));
-        check("a@example.org", AddressPart::Detail, None);
-        check("a+@example.org", AddressPart::Detail, Some(""));
-        check("a@b@example.org", AddressPart::LocalPart, Some("a@b"));
-        check("", AddressPart::Domain, Some(""));
-        check("nobody", AddressPart::Domain, None);
-        check("nobody", AddressPart::All, Some("nobody"));
+        let domain = Some("example.org");
+        check("a+b+c", domain, AddressPart::User, Some("a"));
+        check("a+b+c", domain, AddressPart::Detail, Some("b+c"));
+        check("a", domain, AddressPart::Detail, None);
+        check("a+", domain, AddressPart::Detail, Some(""));
+        check("a@b", domain, AddressPart::LocalPart, Some("a@b"));
+        check("a@b", domain, AddressPart::All, Some("\"a@b\"@example.org"));
+        check("nobody", None, AddressPart::Domain, None);
+        check("nobody", None, AddressPart::LocalPart, None);
+        check("nobody", None, AddressPart::All, Some("nobody"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::domain::{Domain, DomainError};
 use super::limits::LOCAL_PART_OCTETS_MAX;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A mailbox address. The local part is held unquoted and as it was written: only its owner may say that case does not
@@ -113,6 +114,23 @@ fn is_dot_atom(text: &str) -> bool {
     !text.is_empty() && text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
 }
 
+/// A local part as it is written: quoted where it is no dot-atom (RFC 5321 section 4.1.2).
+pub fn quoted_local(local: &str) -> Cow<'_, str> {
+    if is_dot_atom(local) {
+        return Cow::Borrowed(local);
+    }
+    let mut quoted = String::with_capacity(local.len() + 2);
+    quoted.push('"');
+    for character in local.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    Cow::Owned(quoted)
+}
+
 /// `rest` is what follows the opening quote, closing quote included.
 fn unquote(rest: &str) -> Result<String, AddressError> {
     let inner = rest.strip_suffix('"').ok_or(AddressError::LocalCharacter)?;
@@ -130,18 +148,7 @@ fn unquote(rest: &str) -> Result<String, AddressError> {
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_dot_atom(&self.local) {
-            write!(formatter, "{}@{}", self.local, self.domain)
-        } else {
-            formatter.write_str("\"")?;
-            for character in self.local.chars() {
-                if matches!(character, '"' | '\\') {
-                    formatter.write_str("\\")?;
-                }
-                write!(formatter, "{character}")?;
-            }
-            write!(formatter, "\"@{}", self.domain)
-        }
+        write!(formatter, "{}@{}", quoted_local(&self.local), self.domain)
     }
 }
 

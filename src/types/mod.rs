@@ -20,7 +20,7 @@ mod uid_set;
 pub mod utf7;
 mod whole_file;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, quoted_local};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use domain::{Domain, DomainError};
 pub use endpoint::{Host, HostPort, ListenAddress, Networks};

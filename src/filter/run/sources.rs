@@ -11,7 +11,7 @@ use super::decide::flag_list;
 use super::{Attempt, Content, Stop};
 use crate::message::Structure;
 use crate::types::limits::{SIEVE_DUPLICATE_SECONDS_DEFAULT, SIEVE_DUPLICATE_SECONDS_MAX};
-use crate::types::{DsnReturn, MailboxName, Notify, SpecialUse};
+use crate::types::{Address, DsnReturn, MailboxName, Notify, SpecialUse};
 use sieve::Context;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -225,21 +225,25 @@ impl Attempt<'_> {
     ) -> Option<String> {
         let incoming = self.runner.incoming;
         let envelope = incoming.envelope;
-        let address = |text: &str| fields::address_part(text, which).map(str::to_owned);
+        let part = |address: &Address| {
+            let domain = address.domain().to_string();
+            fields::address_part(address.local(), Some(&domain), which).map(Cow::into_owned)
+        };
         let (deadline, return_when_late) = match envelope.deliver_by {
             Some((deadline, return_when_late)) => (Some(deadline), return_when_late),
             None => (None, false),
         };
         match field {
-            EnvelopeField::From => {
-                let sender = envelope.sender.as_ref().map(written).unwrap_or_default();
-                address(&sender)
-            }
-            EnvelopeField::To => address(&written(&incoming.recipient?.address)),
+            // RFC 5228 section 5.4: the null reverse-path is the empty string in every part.
+            EnvelopeField::From => envelope.sender.as_ref().map_or(Some(String::new()), part),
+            EnvelopeField::To => part(&incoming.recipient?.address),
             EnvelopeField::OriginalRecipient => {
                 let original = incoming.recipient?.original.as_deref()?;
                 match original.split_once(';') {
-                    Some((kind, text)) if kind.eq_ignore_ascii_case("rfc822") => address(text),
+                    Some((kind, text)) if kind.eq_ignore_ascii_case("rfc822") => match Address::parse(text) {
+                        Ok(address) => part(&address),
+                        Err(_) => fields::address_part(text, None, which).map(Cow::into_owned),
+                    },
                     _ => Some(original.to_owned()),
                 }
             }
@@ -374,11 +378,6 @@ fn looks_into_children(source: &Source) -> bool {
             | Source::Address { any_child: true, .. }
             | Source::Date { any_child: true, .. }
     )
-}
-
-/// Unquoted, as scripts write addresses.
-fn written(address: &crate::types::Address) -> String {
-    format!("{}@{}", address.local(), address.domain())
 }
 
 /// RFC 3461 section 4.1.

@@ -1,0 +1,2 @@
+# mail: written
+if address :is :localpart "from" "joe doe" { discard; }

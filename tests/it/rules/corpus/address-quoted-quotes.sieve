@@ -1,0 +1,2 @@
+# mail: written
+if address :matches :all "cc" "*\"x\"*" { discard; }

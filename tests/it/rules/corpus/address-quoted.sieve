@@ -1,0 +1,2 @@
+# mail: written
+if address :is :all "from" "\"joe doe\"@example.net" { discard; }

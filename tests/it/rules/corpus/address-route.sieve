@@ -1,0 +1,2 @@
+# mail: written
+if address :is "reply-to" "real@example.org" { discard; }

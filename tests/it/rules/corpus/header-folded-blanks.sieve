@@ -1,0 +1,2 @@
+# mail: written
+if header :is "subject" "one two  three" { discard; }
