@@ -243,8 +243,12 @@ impl Progress {
     }
 }
 
+/// What [`perform`] does by name. Only the table says so: an act that is missing there does not compile, where it would
+/// have worked in a command's own process and not beside a running server.
+pub trait InTable {}
+
 /// One act of an administrator, with all it needs to know.
-pub trait Act: Serialize + DeserializeOwned + Send + 'static {
+pub trait Act: InTable + Serialize + DeserializeOwned + Send + 'static {
     /// As the command line says it: `alias add`.
     const NAME: &'static str;
     type Answer: Serialize + DeserializeOwned + Send + 'static;
@@ -267,6 +271,8 @@ macro_rules! acts {
             }
         }
 
+        $(impl InTable for $act {})*
+
         /// Every name that [`perform`] knows.
         pub const ACTS: &[&str] = &[$(<$act>::NAME),*];
     };
@@ -278,7 +284,7 @@ acts! {
     AccountRestore,
     AppPasswordAdd, AppPasswordList, AppPasswordRemove,
     AliasAdd, AliasList, AliasPause, AliasResume, AliasRemove,
-    RedirectAdd, RedirectList, RedirectPause, RedirectResume, RedirectRemove,
+    RedirectAdd, RedirectList, RedirectShow, RedirectPause, RedirectResume, RedirectRemove,
     ResponderSet, ResponderList, ResponderShow, ResponderPause, ResponderResume, ResponderRemove,
     Convert,
     ScriptPut, ScriptGet, ScriptList, ScriptActivate, ScriptDeactivate, ScriptRemove, ScriptRename, ScriptHistory, ScriptRollback,
