@@ -10,7 +10,8 @@ use super::error::{Cause, Refused};
 use super::{Act, Admin, Caller};
 use crate::mailbox;
 use crate::store::{
-    AccountRecord, BodyChoice, Deposit, Entry, Filing, FilingPlace, LargeBody, MailboxRecord, NewBody, StoreError,
+    AccountRecord, BodyChoice, Deposit, Entry, Filing, FilingPlace, LargeBody, MailboxRecord, NewBody, NewMailbox,
+    StoreError,
 };
 use crate::types::limits::{BODY_AHEAD_OCTETS, CARRIED_MESSAGES_MAX, CARRIED_OCTETS_MAX};
 use crate::types::{Address, Flags, MailboxName, Timestamp, is_keyword};
@@ -62,7 +63,7 @@ pub struct MailFolderView {
     pub octets: u64,
 }
 
-/// Puts messages into a mailbox, which is made if it is not there: all that it does not have, or none.
+/// Puts messages into a mailbox, which is made if it is not there, even for no messages: all that it does not have, or none.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImportMessages {
     pub address: Address,
@@ -133,6 +134,11 @@ impl Act for ImportMessages {
         let mut known = match admin.store().mailbox(account.id, &self.mailbox).await? {
             Some(record) => {
                 admin.known(&record, hashed.iter().map(|(_, one)| one.octets.len() as u64).collect()).await?
+            }
+            None if hashed.is_empty() => {
+                let new = NewMailbox { name: self.mailbox.clone(), special_use: None, subscribe: true };
+                admin.store().create_mailbox(account.id, new).await?;
+                HashSet::new()
             }
             None => HashSet::new(),
         };

@@ -137,6 +137,48 @@ fn carry(place: &Place) {
     assert_eq!(place.run(&["verify"], "").text, "the store is sound\n");
 }
 
+/// Directories within directories, names in UTF-8, packed mail, folders without any; and what is none of the owner's.
+#[test]
+fn maildirs_as_others_keep_them() {
+    let place = Place::new();
+    settle(&place);
+    for folder in ["Work/Projects", "Entwürfe", "Kept for later", "not mail", ".Old"] {
+        fs::create_dir_all(place.path(&format!("mail/{folder}/cur"))).unwrap();
+    }
+    fs::remove_dir(place.path("mail/not mail/cur")).unwrap();
+    write(&place.path("mail/Work/Projects/cur/6.f.host:2,S"), "Subject: six\n\nx\n", 1_700_000_500);
+    write(&place.path("mail/Entwürfe/cur/7.g.host:2,D"), "Subject: seven\n\nx\n", 1_700_000_600);
+    let packed = zstd::encode_all("Subject: eight\n\nx\n".as_bytes(), 0).unwrap();
+    fs::write(place.path("mail/.Old/cur/8.h.host,S=18:2,S"), packed).unwrap();
+    // Its owner would read what only root may.
+    fs::write(place.path("secret"), "Subject: secret\n\nx\n").unwrap();
+    symlink(place.path("secret"), place.path("mail/cur/9.i.host:2,")).unwrap();
+    symlink(place.path("mail/.Work.Projects"), place.path("mail/.Linked")).unwrap();
+    nix::unistd::mkfifo(&place.path("mail/cur/10.j.host:2,"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let outcome = place.run(&["import", "jane@example.org", "--maildir", "mail"], "");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(outcome.text.contains("jane@example.org got 7 messages of 7 folders"), "{}", outcome.text);
+    for left_out in
+        ["mail/cur/9.i.host:2,: a symbolic link", "mail/.Linked: a symbolic link", "10.j.host:2,: this is no plain"]
+    {
+        assert!(outcome.text.contains(left_out), "{left_out}: {}", outcome.text);
+    }
+    assert_eq!(place.run(&["export", "jane@example.org", "--maildir", "out"], "").code, 0);
+    for there in [".Work.Projects/cur", ".Entw&APw-rfe/cur", ".Kept for later/cur", ".Old/cur"] {
+        assert!(place.path(&format!("out/{there}")).is_dir(), "{there}");
+    }
+    let out = content(&place.path("out"));
+    assert_eq!(
+        out.get("Subject: eight\n\nx\n").map(|(folder, flags, _)| (folder.as_str(), flags.as_str())),
+        Some((".Old", "S"))
+    );
+    assert_eq!(
+        out.get("Subject: six\n\nx\n").map(|(folder, _, time)| (folder.as_str(), *time)),
+        Some((".Work.Projects", 1_700_000_500))
+    );
+    assert!(!out.contains_key("Subject: secret\n\nx\n"));
+}
+
 #[test]
 fn mail_is_carried_in_and_out() {
     let place = Place::new();

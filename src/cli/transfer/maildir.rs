@@ -1,13 +1,15 @@
-//! Maildir, with folders below it as Dovecot and Courier have them: `.Work.Projects`, in modified UTF-7.
+//! Maildir, with folders below it as Dovecot and Courier have them: `.Work.Projects`, in modified UTF-7. Directories within
+//! directories are read as well.
 
-use super::{Messages, Source, Target, missing, to_crlf, to_lf};
+use super::plain::{LINK, is_link, open_plain, unpacked};
+use super::{DEPTH_MAX, Messages, Source, Target, missing, to_crlf, to_lf};
 use crate::admin::CarriedMessage;
 use crate::cli::failure::Failure;
 use crate::types::{MailboxName, WholeFile, utf7};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,21 +32,25 @@ const MORE_KEYWORDS_FILE: &str = "posthouse-keywords";
 /// A dot within a level's name, where dots part levels.
 const DOT: &str = "&AC4-";
 
+/// What a directory has that is no folder of its own.
+const INSIDE: [&str; 3] = ["cur", "new", "tmp"];
+
 pub(super) fn sources(path: &Path, skipped: &mut Vec<String>) -> Result<Vec<Source>, Failure> {
     let entries = fs::read_dir(path).map_err(|error| Failure::file(path, &error))?;
-    let is_folder = |path: &Path| path.join("cur").is_dir() || path.join("new").is_dir();
     let mut folders = Vec::new();
     if is_folder(path) {
         folders.push((MailboxName::inbox(), path.to_owned()));
     }
     for entry in entries.flatten() {
-        let (below, name) = (entry.path(), entry.file_name());
-        let Some(dotted) = name.to_str().and_then(|name| name.strip_prefix('.')) else { continue };
-        if is_folder(&below) {
-            match folder_name(dotted) {
-                Some(name) => folders.push((name, below)),
-                None => skipped.push(format!("{}: no name for a folder", below.display())),
-            }
+        let name = entry.file_name();
+        let dotted = name.to_str().and_then(|name| name.strip_prefix('.'));
+        let below = entry.path();
+        match dotted {
+            Some(dotted) if is_folder(&below) => add(folder_name(dotted), &entry, &mut folders, skipped),
+            Some(_) => {}
+            // Directories within directories, where INBOX is the outermost: elsewhere they are somebody's other files.
+            None if is_folder(path) => collect(&entry, &mut Vec::new(), &mut folders, skipped),
+            None => {}
         }
     }
     if folders.is_empty() {
@@ -54,10 +60,57 @@ pub(super) fn sources(path: &Path, skipped: &mut Vec<String>) -> Result<Vec<Sour
     Ok(folders.into_iter().map(|(name, path)| source(name, &path)).collect())
 }
 
+fn is_folder(path: &Path) -> bool {
+    path.join("cur").is_dir() || path.join("new").is_dir()
+}
+
+/// Folders as directories within directories, `Work/Projects`: Dovecot calls it the layout fs.
+fn collect(
+    entry: &DirEntry,
+    levels: &mut Vec<String>,
+    folders: &mut Vec<(MailboxName, PathBuf)>,
+    skipped: &mut Vec<String>,
+) {
+    let (path, name) = (entry.path(), entry.file_name());
+    if INSIDE.iter().any(|inside| name == *inside) || !path.is_dir() || levels.len() >= DEPTH_MAX {
+        return;
+    }
+    let Some(level) = name.to_str().and_then(level_name) else {
+        return skipped.push(format!("{}: no name for a folder", path.display()));
+    };
+    levels.push(level);
+    if is_folder(&path) {
+        add(MailboxName::parse(&levels.join("/")).ok(), entry, folders, skipped);
+    }
+    // A link may lead anywhere, back to where we came from as well.
+    if !is_link(entry) {
+        fs::read_dir(&path).into_iter().flatten().flatten().for_each(|below| collect(&below, levels, folders, skipped));
+    }
+    levels.pop();
+}
+
+fn add(
+    name: Option<MailboxName>,
+    entry: &DirEntry,
+    folders: &mut Vec<(MailboxName, PathBuf)>,
+    skipped: &mut Vec<String>,
+) {
+    match name {
+        _ if is_link(entry) => skipped.push(format!("{}: {LINK}", entry.path().display())),
+        Some(name) => folders.push((name, entry.path())),
+        None => skipped.push(format!("{}: no name for a folder", entry.path().display())),
+    }
+}
+
 fn folder_name(dotted: &str) -> Option<MailboxName> {
-    let level = |level: &str| utf7::decode(level).or_else(|| utf7::decode(&level.replace(DOT, ".")));
-    let levels: Option<Vec<String>> = dotted.split('.').map(level).collect();
+    let levels: Option<Vec<String>> = dotted.split('.').map(level_name).collect();
     MailboxName::parse(&levels?.join("/")).ok()
+}
+
+/// In modified UTF-7, or in UTF-8 as newer servers can be told to write it.
+fn level_name(level: &str) -> Option<String> {
+    let encoded = utf7::decode(level).or_else(|| utf7::decode(&level.replace(DOT, ".")));
+    encoded.or_else(|| (!level.is_ascii()).then(|| level.to_owned()))
 }
 
 fn source(name: MailboxName, path: &Path) -> Source {
@@ -125,8 +178,11 @@ impl Names {
 }
 
 fn read(file: &Path, names: &Names) -> io::Result<CarriedMessage> {
-    let octets = fs::read(file)?;
-    let arrived = fs::metadata(file)?.modified()?.duration_since(UNIX_EPOCH).ok();
+    let mut input = open_plain(file)?;
+    let arrived = input.metadata()?.modified()?.duration_since(UNIX_EPOCH).ok();
+    let mut octets = Vec::new();
+    input.read_to_end(&mut octets)?;
+    let octets = unpacked(octets)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let (base, letters) = name.split_once(":2,").unwrap_or((&name, ""));
     let octets = if is_exact(base, octets.len()) { octets } else { to_crlf(&octets) };
@@ -275,6 +331,7 @@ mod tests {
         check("v1&AC4-2", Some("v1.2"));
         check("a..b", None);
         check("&nonsense", None);
+        check("Entwürfe", Some("Entwürfe"));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! like one are quoted with `>`, also those that are quoted already (the form called mboxrd), so that all come back as they
 //! were. Other forms are read as well; what they have lost is lost.
 
-use super::{Messages, Source, Target, missing, to_crlf, to_lf};
+use super::plain::{LINK, is_link, open_plain};
+use super::{DEPTH_MAX, Messages, Source, Target, missing, to_crlf, to_lf};
 use crate::admin::CarriedMessage;
 use crate::cli::failure::Failure;
 use crate::types::limits::MESSAGE_OCTETS_MAX;
@@ -14,8 +15,6 @@ use std::path::{Path, PathBuf};
 const SEPARATOR: &[u8] = b"From ";
 /// Where folders below one that is a file itself go; mail programs read it so.
 const BELOW: &str = ".sbd";
-/// Directories within directories that are looked into.
-const DEPTH_MAX: usize = 20;
 /// What stands in a header for flags, and is none of the message's own.
 const FLAG_FIELDS: [&str; 3] = ["status", "x-status", "x-keywords"];
 /// The last of our own fields above a message that would not come back as it was from the usual form: with fields of its own
@@ -26,6 +25,8 @@ const EXACT_FIELD: &str = "X-Posthouse-Exact";
 pub(super) fn sources(path: &Path, skipped: &mut Vec<String>) -> Result<Vec<Source>, Failure> {
     let kind = fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
     if !kind.is_dir() {
+        // What was named itself may be a link.
+        let path = &fs::canonicalize(path).map_err(|error| Failure::file(path, &error))?;
         let source = source(MailboxName::inbox(), path).map_err(|error| Failure::file(path, &error))?;
         return source.map(|source| vec![source]).ok_or_else(|| missing(path, "this is no mbox file"));
     }
@@ -58,6 +59,10 @@ fn collect(
         if name.starts_with('.') || levels.len() >= DEPTH_MAX {
             continue;
         }
+        if is_link(&entry) {
+            skipped.push(format!("{}: {LINK}", path.display()));
+            continue;
+        }
         if path.is_dir() {
             levels.push(level_of(name.strip_suffix(BELOW).unwrap_or(&name)));
             collect(&path, levels, files, skipped);
@@ -84,13 +89,14 @@ fn level_of(file: &str) -> String {
 
 /// None: it begins like no mbox file. An empty one is one without messages.
 fn source(name: MailboxName, path: &Path) -> io::Result<Option<Source>> {
-    let octets = fs::metadata(path)?.len();
-    let mut input = BufReader::new(File::open(path)?);
+    let file = open_plain(path)?;
+    let octets = file.metadata()?.len();
+    let mut input = BufReader::new(file);
     let begin = input.fill_buf()?;
     if !begin.is_empty() && !begin.starts_with(SEPARATOR) {
         return Ok(None);
     }
-    let reader = Reader { path: path.to_owned(), input, separator: None, ended: false };
+    let reader = Reader { path: path.to_owned(), input, separator: None, dated: false, ended: false };
     Ok(Some(Source { name, octets, messages: Box::new(reader) as Messages }))
 }
 
@@ -102,6 +108,9 @@ struct Reader {
     input: BufReader<File>,
     /// The `From ` line of the message that comes next, once it was read over.
     separator: Option<Vec<u8>>,
+    /// Whether the first of these lines has a time in it. Then all have, and a line without one is text that its writer
+    /// has not quoted.
+    dated: bool,
     ended: bool,
 }
 
@@ -118,7 +127,11 @@ impl Reader {
     fn message(&mut self) -> io::Result<Option<Found>> {
         let separator = match self.separator.take() {
             Some(separator) => separator,
-            None => self.line()?,
+            None => {
+                let first = self.line()?;
+                self.dated = is_dated(&first);
+                first
+            }
         };
         if separator.is_empty() {
             return Ok(None);
@@ -129,7 +142,7 @@ impl Reader {
             if line.is_empty() {
                 break;
             }
-            if after_blank && line.starts_with(SEPARATOR) {
+            if after_blank && line.starts_with(SEPARATOR) && (!self.dated || is_dated(&line)) {
                 self.separator = Some(line);
                 break;
             }
@@ -229,6 +242,10 @@ fn flag_field(line: &[u8], flags: &mut Vec<String>) -> bool {
         flags.push(flag.to_owned());
     }
     true
+}
+
+fn is_dated(separator: &[u8]) -> bool {
+    arrival(&String::from_utf8_lossy(separator)).is_some()
 }
 
 /// `From jane@example.org Thu Nov 20 07:00:00 2026`, in UTC, with or without seconds and with or without a zone behind.
@@ -409,7 +426,7 @@ mod tests {
             write(&mut file, &message).unwrap();
             write(&mut file, &message).unwrap();
             let input = BufReader::new(tempfile_with(&file));
-            let reader = Reader { path: PathBuf::new(), input, separator: None, ended: false };
+            let reader = Reader { path: PathBuf::new(), input, separator: None, dated: false, ended: false };
             let read: Vec<CarriedMessage> = reader.map(Result::unwrap).collect();
             proptest::prop_assert_eq!(read, [message.clone(), message]);
         }
@@ -436,6 +453,16 @@ mod tests {
         assert_eq!(messages[0].seconds, Some(1_795_158_000));
         assert_eq!(messages[1].seconds, Some(1_795_158_000 - 3600));
         assert_eq!(String::from_utf8_lossy(&messages[1].octets), "Subject: two\r\n\r\nlast line without end");
+        // Text that nobody has quoted, behind a blank line.
+        let text = "From a@b Thu Nov 20 07:00:00 2026\nSubject: one\n\nHello,\n\nFrom our house to yours\n\n\
+                    From a@b Thu Nov 20 07:00:01 2026\nSubject: two\n\nx\n";
+        fs::write(&file, text).unwrap();
+        let messages = read(&file);
+        assert_eq!(messages.len(), 2);
+        assert!(messages[0].octets.ends_with(b"Hello,\r\n\r\nFrom our house to yours\r\n"));
+        // Where the lines between have no time, each is one.
+        fs::write(&file, "From a\nSubject: one\n\nx\n\nFrom b\nSubject: two\n\nx\n").unwrap();
+        assert_eq!(read(&file).len(), 2);
         fs::write(&file, "no mbox").unwrap();
         assert!(source(MailboxName::inbox(), &file).unwrap().is_none());
         fs::write(&file, "").unwrap();

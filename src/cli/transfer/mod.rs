@@ -3,6 +3,7 @@
 
 mod maildir;
 mod mbox;
+mod plain;
 
 use super::desk::Desk;
 use super::failure::Failure;
@@ -18,12 +19,14 @@ use std::path::{Path, PathBuf};
 
 /// Take mail from a Maildir or from mbox files into an account
 ///
-/// A Maildir brings its folders (`.Work.Projects` becomes Work/Projects), an mbox directory one folder for each file; a
+/// A Maildir brings its folders (`.Work.Projects` becomes Work/Projects, and so do directories within directories), also
+/// empty ones, and mail that was stored packed with gzip or zstd; an mbox directory one folder for each file; a
 /// single mbox file goes into INBOX. Flags, keywords and times of arrival come along: in a Maildir from the names and times
 /// of the files and from dovecot-keywords, in an mbox from Status, X-Status and X-Keywords, which are taken off.
 ///
 /// Nothing is taken twice: a message that the folder already has, the same in every octet, is left out. An import that was
-/// cut short goes on where it stopped when it is started again. The files are only read, and mail goes on arriving.
+/// cut short goes on where it stopped when it is started again. The files are only read, and mail goes on arriving. What is
+/// left out is told with its reason; symbolic links are, since their owner chose where they lead.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("form").args(["mbox", "maildir"]).required(true)))]
 #[command(after_long_help = "\
@@ -70,6 +73,9 @@ pub(super) struct ExportArguments {
     #[arg(long, value_name = "PATH")]
     maildir: Option<PathBuf>,
 }
+
+/// Directories within directories that are looked into.
+const DEPTH_MAX: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -129,7 +135,7 @@ pub(super) async fn import(arguments: ImportArguments, desk: &mut Desk, output: 
     let (bar, mut read) = (Bar::new("importing", output), 0);
     for source in sources {
         report.folders += 1;
-        let mut batch = Batch { address: address.clone(), mailbox: source.name, messages: Vec::new(), octets: 0 };
+        let mut batch = Batch::new(&address, source.name);
         for message in source.messages {
             match message {
                 Ok(message) if message.octets.len() as u64 > MESSAGE_OCTETS_MAX => {
@@ -148,7 +154,9 @@ pub(super) async fn import(arguments: ImportArguments, desk: &mut Desk, output: 
                 batch.hand_over(desk, &mut report).await?;
             }
         }
-        batch.hand_over(desk, &mut report).await?;
+        if batch.is_due() {
+            batch.hand_over(desk, &mut report).await?;
+        }
     }
     drop(bar);
     output.answer(&report, |page| {
@@ -168,13 +176,22 @@ struct Batch {
     mailbox: MailboxName,
     messages: Vec<CarriedMessage>,
     octets: u64,
+    /// Whether the folder is there already, because something was handed over.
+    begun: bool,
 }
 
 impl Batch {
+    fn new(address: &Address, mailbox: MailboxName) -> Self {
+        Self { address: address.clone(), mailbox, messages: Vec::new(), octets: 0, begun: false }
+    }
+
+    /// A folder without messages is handed over as well: people have put it there for something.
+    fn is_due(&self) -> bool {
+        !self.messages.is_empty() || !self.begun
+    }
+
     async fn hand_over(&mut self, desk: &mut Desk, report: &mut ImportReport) -> Result<(), Failure> {
-        if self.messages.is_empty() {
-            return Ok(());
-        }
+        self.begun = true;
         let (address, mailbox) = (self.address.clone(), self.mailbox.clone());
         let messages = std::mem::take(&mut self.messages);
         self.octets = 0;
