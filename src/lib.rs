@@ -34,7 +34,7 @@
 //!
 //! | module | what it is | uses |
 //! |---|---|---|
-//! | `types` | addresses, names, numbers, time, limits: values checked once; files that are written whole | – |
+//! | `types` | addresses, names, numbers, time, limits: values checked once; files that are written whole; messages that wait | – |
 //! | `message` | raw octets with a parsed view; IMAP structures; header edits; mail we write | – |
 //! | `rules` | switches to Sieve text; the address graph and its proof; never runs or stores anything | – |
 //! | `config` | file to checked configuration; all defaults | – |

@@ -5,12 +5,13 @@ use super::cause::Cause;
 use super::framing::{Announced, Refusal};
 use super::grammar::{self, AnnouncedFor, Payload};
 use super::session::Session;
-use crate::mailbox::{Incoming, MailboxError, Mailboxes, Received};
+use crate::mailbox::{Incoming, MailboxError, Mailboxes};
+use crate::types::HeldMessage;
 
 #[derive(Default)]
 pub(super) struct Uploads {
     /// By the number of the literal. `None` once taken.
-    complete: Vec<Option<Received>>,
+    complete: Vec<Option<HeldMessage>>,
     coming: Option<Incoming>,
     nul_allowed: bool,
     /// What became of the command already; its octets are read past.
@@ -19,12 +20,12 @@ pub(super) struct Uploads {
 
 impl Uploads {
     /// A literal that was streamed or came with the command, ready to be kept.
-    pub(super) fn take(&mut self, payload: Payload) -> Result<Received, Cause> {
+    pub(super) fn take(&mut self, payload: Payload) -> Result<HeldMessage, Cause> {
         if let Some(cause) = self.failed.take() {
             return Err(cause);
         }
         match payload {
-            Payload::Here(octets) => Ok(Received::in_memory(octets)),
+            Payload::Here(octets) => Ok(HeldMessage::in_memory(octets)),
             Payload::Streamed { index, .. } => {
                 self.complete.get_mut(index).and_then(Option::take).ok_or(Cause::Unexpected)
             }

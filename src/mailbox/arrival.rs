@@ -1,12 +1,12 @@
 //! A message on its way into the store: everything that will ever be asked of it is worked out here, once.
 
+use super::MailboxError;
 use super::search::{SKETCHED_FIELDS, signature};
 use super::service::Mailboxes;
-use super::{MailboxError, Received};
 use crate::message::{Parsed, SearchText};
 use crate::store::{BodyChoice, BodyIndex, LargeBody, NewBody, Sketch, StoreError};
-use crate::types::BodyId;
 use crate::types::limits::{BODY_CHUNK_OCTETS, INDEX_INLINE_OCTETS, SKETCH_FIELDS_OCTETS_MAX};
+use crate::types::{BodyId, HeldMessage};
 use std::sync::Arc;
 
 /// A message ready for a deposit: small ones travel in its transaction, large ones are stored ahead of it.
@@ -74,11 +74,11 @@ impl Mailboxes {
     /// Makes a message ready for a deposit. Of large ones, which their analysis needs whole in memory, there is one at a
     /// time.
     pub async fn prepare(&self, raw: Vec<u8>) -> Result<Prepared, MailboxError> {
-        self.prepare_received(Received::in_memory(raw)).await
+        self.prepare_received(HeldMessage::in_memory(raw)).await
     }
 
     /// The same for a message that was received in pieces; its file is read when there is room for it in memory.
-    pub async fn prepare_received(&self, received: Received) -> Result<Prepared, MailboxError> {
+    pub async fn prepare_received(&self, received: HeldMessage) -> Result<Prepared, MailboxError> {
         let octets = u32::try_from(received.octets()).map_err(|_| MailboxError::MessageTooLarge)?;
         if octets as usize <= INDEX_INLINE_OCTETS {
             return indexed(received);
@@ -93,7 +93,7 @@ impl Mailboxes {
     }
 }
 
-fn indexed(received: Received) -> Result<Prepared, MailboxError> {
+fn indexed(received: HeldMessage) -> Result<Prepared, MailboxError> {
     Ok(Prepared::New(Box::new(index(&received.into_bytes()?)?)))
 }
 

@@ -5,13 +5,14 @@
 use super::MailboxError;
 use super::arrival::blocking;
 use crate::types::limits::SPOOL_MEMORY_OCTETS;
-use crate::types::roomy;
+use crate::types::{HeldMessage, nameless_file, prepare_holding_directory};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Of the files' short-lived names.
+const EXTENSION: &str = "incoming";
 
 /// A message coming in. Holds at most [`SPOOL_MEMORY_OCTETS`] and one chunk in memory.
 #[derive(Debug)]
@@ -47,10 +48,10 @@ impl Incoming {
     }
 
     /// Takes another message's octets whole, a chunk at a time.
-    pub async fn add(&mut self, other: Received) -> Result<(), MailboxError> {
-        match other.0 {
-            Content::Memory(octets) => self.write(&octets).await,
-            Content::File { mut file, octets } => {
+    pub async fn add(&mut self, other: HeldMessage) -> Result<(), MailboxError> {
+        match other {
+            HeldMessage::Memory(octets) => self.write(&octets).await,
+            HeldMessage::File { mut file, octets } => {
                 file.seek(SeekFrom::Start(0))?;
                 let mut left = octets;
                 while left > 0 {
@@ -81,7 +82,7 @@ impl Incoming {
         let (file, buffer, written) = blocking(move || {
             let mut file = match file {
                 Some(file) => file,
-                None => nameless_file(&directory)?,
+                None => nameless_file(&directory, EXTENSION)?,
             };
             file.write_all(&buffer)?;
             let written = buffer.len() as u64;
@@ -97,85 +98,30 @@ impl Incoming {
     }
 
     /// The message is complete.
-    pub async fn finish(mut self) -> Result<Received, MailboxError> {
+    pub async fn finish(mut self) -> Result<HeldMessage, MailboxError> {
         if self.file.is_some() && !self.buffer.is_empty() {
             self.write_out().await?;
         }
         if self.failed {
             return Err(MailboxError::Spool(io::ErrorKind::BrokenPipe));
         }
-        Ok(Received(match self.file {
-            None => Content::Memory(self.buffer),
-            Some(file) => Content::File { file, octets: self.written_octets },
-        }))
+        Ok(match self.file {
+            None => HeldMessage::Memory(self.buffer),
+            Some(file) => HeldMessage::File { file, octets: self.written_octets },
+        })
     }
 }
 
-/// A complete message that is not stored yet. Dropping it frees memory and disk.
-#[derive(Debug)]
-pub struct Received(Content);
-
-#[derive(Debug)]
-enum Content {
-    Memory(Vec<u8>),
-    File { file: File, octets: u64 },
-}
-
-impl Received {
-    pub fn in_memory(message: Vec<u8>) -> Self {
-        Self(Content::Memory(message))
-    }
-
-    pub fn octets(&self) -> u64 {
-        match &self.0 {
-            Content::Memory(message) => message.len() as u64,
-            Content::File { octets, .. } => *octets,
-        }
-    }
-
-    /// The whole message in one piece; may wait for the disk.
-    pub fn into_bytes(self) -> io::Result<Vec<u8>> {
-        match self.0 {
-            Content::Memory(message) => Ok(message),
-            Content::File { mut file, octets } => {
-                let mut message = Vec::new();
-                message.try_reserve_exact(roomy(usize::try_from(octets).map_err(io::Error::other)?))?;
-                file.seek(SeekFrom::Start(0))?;
-                file.take(octets).read_to_end(&mut message)?;
-                Ok(message)
-            }
-        }
-    }
-}
-
-/// Creates the directory, and removes what a process that was killed in the wrong microsecond left in it.
+/// Where the files of messages that come in are made.
 pub(super) fn prepare_directory(directory: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "incoming") {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Removed from the directory as soon as it is open, so that no way of ending leaves it behind. `O_TMPFILE` would spare
-/// the name, but not every file system has it.
-fn nameless_file(directory: &Path) -> io::Result<File> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let name = format!("{}-{}.incoming", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let path = directory.join(name);
-    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    prepare_holding_directory(directory, EXTENSION)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn received(directory: &Path, octets: usize) -> Received {
+    async fn received(directory: &Path, octets: usize) -> HeldMessage {
         let mut incoming = Incoming::new(directory.into(), 10_000_000);
         let message: Vec<u8> = (0..octets).map(|at| (at % 251) as u8).collect();
         for piece in message.chunks(10_007) {
@@ -214,19 +160,5 @@ mod tests {
         // What follows does not make a message of it.
         incoming.write(b"the rest").await.expect("kept in memory");
         assert!(incoming.finish().await.is_err());
-    }
-
-    #[test]
-    fn leftovers_go() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let place = directory.path().join("incoming");
-        prepare_directory(&place).expect("created");
-        for name in ["1-2.incoming", "keep.txt"] {
-            std::fs::write(place.join(name), b"x").expect("written");
-        }
-        prepare_directory(&place).expect("cleaned");
-        let left: Vec<_> =
-            std::fs::read_dir(&place).expect("there").map(|entry| entry.expect("entry").file_name()).collect();
-        assert_eq!(left, ["keep.txt"]);
     }
 }

@@ -27,7 +27,7 @@ pub use acl::{AclLine, RightsChange};
 pub use arrival::{Prepared, index, index_large};
 pub use error::MailboxError;
 pub use gathering::FactsOf;
-pub use incoming::{Incoming, Received};
+pub use incoming::Incoming;
 pub use large::{Died, LargeMessages};
 pub use messages::{Appended, FlagRequest, FlagsChanged, NewMessage, Progress};
 pub use metadata::Standing;

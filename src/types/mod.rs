@@ -1,5 +1,5 @@
 //! The words of the house: addresses, domains, networks, mailbox names, numbers that mail is known by, flags, time, limits;
-//! and files that others see whole or not at all.
+//! files that others see whole or not at all, and messages that wait.
 //!
 //! Every value here is checked once, when it is made; below the parser nobody checks again. Nothing in this module
 //! knows a protocol, a database or a clock that can't be replaced.
@@ -10,6 +10,7 @@ mod domain;
 mod endpoint;
 mod envelope;
 mod flags;
+mod held_message;
 mod ids;
 pub mod limits;
 mod mailbox_name;
@@ -26,6 +27,7 @@ pub use domain::{Domain, DomainError};
 pub use endpoint::{Host, HostPort, ListenAddress, Networks};
 pub use envelope::{BodyKind, DsnReturn, Envelope, Notify, Recipient};
 pub use flags::{Flags, KEYWORD_BIT_FIRST, KEYWORDS_PER_MAILBOX_MAX, is_keyword};
+pub use held_message::{HeldMessage, nameless_file, prepare_holding_directory};
 pub use ids::{
     AccountId, AddressId, BodyId, DomainId, MailboxId, ModSeq, ScriptId, SendId, ThreadId, Uid, UidValidity,
 };

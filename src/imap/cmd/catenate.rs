@@ -4,12 +4,12 @@ use crate::imap::cause::Cause;
 use crate::imap::fetching::part_of;
 use crate::imap::grammar::{CatenatePart, MessageUrl, message_url};
 use crate::imap::session::Session;
-use crate::mailbox::{Entry, Incoming, MailboxError, OpenMailbox, Part, Received, Want, Window};
-use crate::types::Uid;
+use crate::mailbox::{Entry, Incoming, MailboxError, OpenMailbox, Part, Want, Window};
+use crate::types::{HeldMessage, Uid};
 use std::sync::Arc;
 
 impl Session {
-    pub(super) async fn catenate(&mut self, parts: Vec<CatenatePart>) -> Result<Received, Cause> {
+    pub(super) async fn catenate(&mut self, parts: Vec<CatenatePart>) -> Result<HeldMessage, Cause> {
         let mut message = self.services.mailboxes.incoming();
         for part in parts {
             match part {

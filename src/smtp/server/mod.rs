@@ -22,7 +22,7 @@ pub use service::{
 };
 pub use session::{Ask, Pipelined, Session, Step};
 pub use settings::{Kind, Limits, Link, Offered, Settings};
-pub use spool::{Spool, Spooled, prepare_directory};
+pub use spool::{Spool, prepare_directory};
 pub use submission::{Submission, claimed_senders, completed};
 
 #[cfg(test)]

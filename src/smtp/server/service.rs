@@ -6,12 +6,11 @@
 
 use super::replies::Refusal;
 use super::settings::Kind;
-use super::spool::Spooled;
 use crate::auth::Mechanism;
 use crate::message::Protocol;
 use crate::net::{Peer, TlsFacts};
 use crate::telemetry::{Secret, SessionId};
-use crate::types::{Envelope, Recipient};
+use crate::types::{Envelope, HeldMessage, Recipient};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -98,7 +97,7 @@ pub enum AuthAnswer {
 #[derive(Debug)]
 pub struct Arrived {
     pub envelope: Envelope,
-    pub content: Spooled,
+    pub content: HeldMessage,
     pub hello: Hello,
     /// For the Received field (RFC 3848 and RFC 6531 section 4.3).
     pub protocol: Protocol,

@@ -3,15 +3,15 @@
 //! Nothing here is durable and nothing has to be: until the message is committed and acknowledged, the client has it.
 
 use crate::types::limits::{SPOOL_MEMORY_OCTETS, SPOOL_PIECE_OCTETS, SPOOL_WRITERS};
-use crate::types::roomy;
-use std::borrow::Cow;
+use crate::types::{HeldMessage, nameless_file, prepare_holding_directory};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
+
+/// Of the files' short-lived names.
+const EXTENSION: &str = "spool";
 
 /// Pieces that are written at one time: one disk has no use for a thread from each of hundreds of connections.
 static WRITERS: Semaphore = Semaphore::const_new(SPOOL_WRITERS);
@@ -77,7 +77,7 @@ impl Spool {
         let task = tokio::task::spawn_blocking(move || {
             let mut file = match file {
                 Some(file) => file,
-                None => nameless_file(&directory)?,
+                None => nameless_file(&directory, EXTENSION)?,
             };
             file.write_all(&buffer)?;
             let written = buffer.len() as u64;
@@ -96,7 +96,7 @@ impl Spool {
     }
 
     /// The message is complete.
-    pub async fn finish(mut self) -> io::Result<Spooled> {
+    pub async fn finish(mut self) -> io::Result<HeldMessage> {
         if self.failed {
             return Err(io::Error::other("a part of the message was lost before"));
         }
@@ -104,129 +104,22 @@ impl Spool {
             self.write_out().await?;
         }
         Ok(match self.file {
-            None => Spooled { content: Content::Memory(self.buffer) },
-            Some(file) => Spooled { content: Content::File { file, octets: self.written_octets } },
+            None => HeldMessage::Memory(self.buffer),
+            Some(file) => HeldMessage::File { file, octets: self.written_octets },
         })
     }
 }
 
-/// A complete message. Dropping it frees memory and disk.
-#[derive(Debug)]
-pub struct Spooled {
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    Memory(Vec<u8>),
-    File { file: File, octets: u64 },
-}
-
-impl Spooled {
-    pub fn in_memory(message: Vec<u8>) -> Self {
-        Self { content: Content::Memory(message) }
-    }
-
-    pub fn octets(&self) -> u64 {
-        match &self.content {
-            Content::Memory(message) => message.len() as u64,
-            Content::File { octets, .. } => *octets,
-        }
-    }
-
-    /// The message, if it is small.
-    pub fn as_slice(&self) -> Option<&[u8]> {
-        match &self.content {
-            Content::Memory(message) => Some(message),
-            Content::File { .. } => None,
-        }
-    }
-
-    /// The whole message in one piece. May wait for the disk: not for a thread that serves sessions, and not for many
-    /// messages at once.
-    pub fn into_bytes(self) -> io::Result<Vec<u8>> {
-        match self.content {
-            Content::Memory(message) => Ok(message),
-            Content::File { mut file, octets } => {
-                let mut message = Vec::new();
-                message.try_reserve_exact(roomy(usize::try_from(octets).map_err(io::Error::other)?))?;
-                file.seek(SeekFrom::Start(0))?;
-                file.take(octets).read_to_end(&mut message)?;
-                Ok(message)
-            }
-        }
-    }
-
-    /// The first octets, `octets_max` at most. May wait for the disk.
-    pub fn head(&mut self, octets_max: usize) -> io::Result<Cow<'_, [u8]>> {
-        match &mut self.content {
-            Content::Memory(message) => Ok(Cow::Borrowed(&message[..message.len().min(octets_max)])),
-            Content::File { file, octets } => {
-                let mut head = Vec::new();
-                file.seek(SeekFrom::Start(0))?;
-                file.take((*octets).min(octets_max as u64)).read_to_end(&mut head)?;
-                Ok(Cow::Owned(head))
-            }
-        }
-    }
-
-    /// What follows the first `skipped` octets, appended to `out`. As with [`Self::into_bytes`], the whole is in memory.
-    pub fn append_rest(self, skipped: u64, out: &mut Vec<u8>) -> io::Result<()> {
-        match self.content {
-            Content::Memory(message) => {
-                let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(message.len());
-                out.extend_from_slice(&message[skipped..]);
-            }
-            Content::File { mut file, octets } => {
-                let rest = octets.saturating_sub(skipped);
-                out.try_reserve_exact(usize::try_from(rest).map_err(io::Error::other)?)?;
-                file.seek(SeekFrom::Start(skipped))?;
-                file.take(rest).read_to_end(out)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The message from its start, in pieces of the reader's choice. May wait for the disk.
-    pub fn reader(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
-        match &mut self.content {
-            Content::Memory(message) => Ok(Box::new(message.as_slice())),
-            Content::File { file, octets } => {
-                file.seek(SeekFrom::Start(0))?;
-                Ok(Box::new(file.take(*octets)))
-            }
-        }
-    }
-}
-
-/// Creates the directory, and removes what a process that was killed in the wrong microsecond left in it.
+/// Where the files of messages that come in are made.
 pub fn prepare_directory(directory: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "spool") {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Removed from the directory as soon as it is open, so that no way of ending leaves it behind. `O_TMPFILE` would spare
-/// the name, but not every file system has it.
-fn nameless_file(directory: &Path) -> io::Result<File> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let name = format!("{}-{}.spool", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let path: PathBuf = directory.join(name);
-    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    prepare_holding_directory(directory, EXTENSION)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn spooled(directory: &Path, octets: usize) -> Spooled {
+    async fn spooled(directory: &Path, octets: usize) -> HeldMessage {
         let mut spool = Spool::new(directory.into());
         let mut written = 0;
         while written < octets {
@@ -269,19 +162,5 @@ mod tests {
         // What follows does not make a message of it.
         spool.buffer(8).extend_from_slice(b"the rest");
         assert!(spool.finish().await.is_err());
-    }
-
-    #[test]
-    fn leftovers_go() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let place = directory.path().join("spool");
-        prepare_directory(&place).expect("created");
-        for name in ["1-2.spool", "keep.txt"] {
-            std::fs::write(place.join(name), b"x").expect("written");
-        }
-        prepare_directory(&place).expect("cleaned");
-        let left: Vec<_> =
-            std::fs::read_dir(&place).expect("there").map(|entry| entry.expect("entry").file_name()).collect();
-        assert_eq!(left, ["keep.txt"]);
     }
 }

@@ -6,15 +6,15 @@ use crate::auth::Authenticated;
 use crate::directory::Snapshot;
 use crate::message::{HeaderEdit, NewField, Protocol, Received, Structure, body_offset, to_seven_bit};
 use crate::policy::{Assessment, Loop, Scan, Trust, assessment_fields, check_loop, remove_forgeries};
-use crate::smtp::server::{Cause, Spooled, Submission, claimed_senders, completed};
+use crate::smtp::server::{Cause, Submission, claimed_senders, completed};
 use crate::types::limits::{MESSAGE_HEADER_OCTETS_MAX, SPOOL_MEMORY_OCTETS};
-use crate::types::{Address, Domain, Recipient, Timestamp, roomy};
+use crate::types::{Address, Domain, HeldMessage, Recipient, Timestamp, roomy};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
 pub(super) struct Letter {
-    content: Spooled,
+    content: HeldMessage,
     /// With the blank line.
     header: Vec<u8>,
     /// Where the body begins in the spooled message.
@@ -39,7 +39,7 @@ impl fmt::Display for LetterError {
 impl std::error::Error for LetterError {}
 
 impl Letter {
-    pub(super) async fn open(content: Spooled) -> Result<Self, LetterError> {
+    pub(super) async fn open(content: HeldMessage) -> Result<Self, LetterError> {
         if content.as_slice().is_some() {
             return Self::of(content);
         }
@@ -47,7 +47,7 @@ impl Letter {
         opening.await.map_err(|error| LetterError::Spool(io::Error::other(error)))?
     }
 
-    fn of(mut content: Spooled) -> Result<Self, LetterError> {
+    fn of(mut content: HeldMessage) -> Result<Self, LetterError> {
         let octets = content.octets();
         // Most headers are in the first piece; only a strange message is read up to the limit.
         for octets_max in [SPOOL_MEMORY_OCTETS, MESSAGE_HEADER_OCTETS_MAX] {
