@@ -39,8 +39,10 @@ impl<'a> ContentType<'a> {
         self.main.eq_ignore_ascii_case(main.as_bytes()) && self.sub.eq_ignore_ascii_case(sub.as_bytes())
     }
 
-    pub(super) fn parameter(&self, name: &str) -> Option<&[u8]> {
-        raw_parameter(&self.parameters, name)
+    /// Whatever form it is written in (RFC 2231), without regard to its character set.
+    pub(super) fn parameter(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let plain = raw_parameter(&self.parameters, name).map(Cow::Borrowed);
+        plain.or_else(|| extended_parameter(&self.parameters, name).map(|(_, octets)| Cow::Owned(octets)))
     }
 }
 
@@ -59,6 +61,15 @@ fn raw_parameter<'a>(parameters: &'a [Parameter<'_>], name: &str) -> Option<&'a 
 /// The value of a parameter as text: RFC 2231 pieces joined and decoded, or, as many mailers write it against the
 /// standard, encoded words inside a plain value.
 pub(super) fn parameter_text(parameters: &[Parameter<'_>], name: &str) -> Option<String> {
+    let Some((label, octets)) = extended_parameter(parameters, name) else {
+        let plain = raw_parameter(parameters, name)?;
+        return Some(encoded_word::decode(plain).into_owned());
+    };
+    Some(charset::decode(label, &octets).into_owned())
+}
+
+/// The character set and the octets of a value in the form of RFC 2231: pieces, or what is percent-encoded.
+fn extended_parameter<'p>(parameters: &'p [Parameter<'_>], name: &str) -> Option<(&'p [u8], Vec<u8>)> {
     let mut pieces: BTreeMap<u32, (bool, &[u8])> = BTreeMap::new();
     for (found, value) in parameters {
         let Some(rest) = strip_prefix_ignoring_case(found, name.as_bytes()) else { continue };
@@ -73,8 +84,7 @@ pub(super) fn parameter_text(parameters: &[Parameter<'_>], name: &str) -> Option
         pieces.entry(number).or_insert((extended, value));
     }
     if pieces.is_empty() {
-        let plain = raw_parameter(parameters, name)?;
-        return Some(encoded_word::decode(plain).into_owned());
+        return None;
     }
     let (mut label, mut octets) = (&b""[..], Vec::new());
     for (expected, (number, (extended, value))) in pieces.iter().enumerate() {
@@ -92,7 +102,7 @@ pub(super) fn parameter_text(parameters: &[Parameter<'_>], name: &str) -> Option
         }
         if *extended { percent_decode(value, &mut octets) } else { octets.extend_from_slice(value) }
     }
-    Some(charset::decode(label, &octets).into_owned())
+    Some((label, octets))
 }
 
 /// Parameters whose pieces are one again (RFC 2231 section 6: IMAP shows none); what is percent-encoded stays so. Pieces

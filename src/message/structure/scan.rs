@@ -261,9 +261,10 @@ impl HeaderFacts {
             };
         };
         let media_type = lower(&[parsed.main, b"/", parsed.sub]);
-        let charset = parsed.parameter("charset").map(|charset| lower(&[charset])).unwrap_or_default();
+        let charset = parsed.parameter("charset").map(|charset| lower(&[&charset])).unwrap_or_default();
         if parsed.main.eq_ignore_ascii_case(b"multipart") {
-            let boundary = parsed.parameter("boundary").map(<[u8]>::trim_ascii_end).unwrap_or_default();
+            let boundary = parsed.parameter("boundary").unwrap_or_default();
+            let boundary = boundary.trim_ascii_end();
             return if boundary.is_empty() || boundary.len() > BOUNDARY_OCTETS_MAX {
                 Self::of_leaf("text/plain".into(), charset, encoding)
             } else {

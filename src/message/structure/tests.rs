@@ -37,6 +37,22 @@ fn single_parts() {
 }
 
 #[test]
+fn boundaries_come_in_pieces_too() {
+    let finds = |parameters: &str, delimiter: &str| {
+        let raw = format!(
+            "Content-Type: multipart/mixed; {parameters}\r\n\r\n--{delimiter}\r\n\r\none\r\n--{delimiter}--\r\n"
+        );
+        check(&raw, &["multipart/mixed 4", "  text/plain 0 \"one\""]);
+    };
+    finds("boundary*0=a; boundary*1=b", "ab");
+    finds("boundary*=us-ascii''a%20b", "a b");
+    finds("boundary*1=b; boundary*0*=utf-8'en'a%3D", "a=b");
+    finds("boundary=plain; boundary*=''other", "plain");
+    let text = "Content-Type: text/plain; charset*=''UTF-8\r\n\r\nx";
+    assert_eq!(&*Structure::scan(text.as_bytes()).root().charset, "utf-8");
+}
+
+#[test]
 fn multiparts() {
     let head = "Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n";
     check(
