@@ -4,6 +4,7 @@ use super::content_type::skip_comment;
 use crate::types::Timestamp;
 use jiff::civil;
 use jiff::tz::Offset;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A moment and the clock it was read from.
@@ -43,8 +44,8 @@ pub fn format_date(time: Timestamp, offset_seconds: i32) -> String {
 }
 
 impl SentDate {
-    /// Takes the obsolete forms of RFC 5322 section 4.3, the order of `ctime`, and comments anywhere. `None` when no
-    /// date can be made of it.
+    /// Takes the obsolete forms of RFC 5322 section 4.3, the order of `ctime`, and comments anywhere. RFC 5256 section 2.2: a
+    /// zone that can't be read is UTC, and a time that can't be read is 00:00:00. `None` when there is no day.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let words = words(value)?;
         let mut draft = Draft::default();
@@ -60,10 +61,11 @@ impl SentDate {
     }
 }
 
-/// Words without comments, commas and blanks; `None` for more than any date has.
-fn words(value: &[u8]) -> Option<Vec<&str>> {
+/// Words without comments, commas and blanks; `None` for more than any date has. RFC 5322 section 4.3 has blanks and
+/// comments around the colons of a time too, which is one word here all the same.
+fn words(value: &[u8]) -> Option<Vec<Cow<'_, str>>> {
     const WORDS_MAX: usize = 16;
-    let (mut words, mut rest) = (Vec::new(), value);
+    let (mut words, mut rest) = (Vec::<Cow<'_, str>>::new(), value);
     while let Some(&byte) = rest.first() {
         if byte == b'(' {
             rest = skip_comment(rest).1;
@@ -72,7 +74,11 @@ fn words(value: &[u8]) -> Option<Vec<&str>> {
         } else {
             let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'(');
             let end = rest.iter().position(ends).unwrap_or(rest.len());
-            words.push(std::str::from_utf8(&rest[..end]).ok()?);
+            let word = std::str::from_utf8(&rest[..end]).ok()?;
+            match words.last_mut() {
+                Some(last) if word.starts_with(':') || last.ends_with(':') => last.to_mut().push_str(word),
+                _ => words.push(word.into()),
+            }
             rest = &rest[end..];
             if words.len() > WORDS_MAX {
                 return None;
@@ -98,21 +104,26 @@ impl Draft {
         if word.matches('-').count() == 2 && word.starts_with(|first: char| first.is_ascii_digit()) {
             return word.split('-').try_for_each(|piece| self.take(piece));
         }
-        if self.clock.is_none() && word.contains(':') {
-            self.clock = Some(clock(word)?);
+        if self.clock.is_none() && (word.contains(':') || word.matches('.').count() == 2) {
+            self.clock = Some(clock(word).unwrap_or_default());
         } else if let Some(month) = month(word).filter(|_| self.month.is_none()) {
             self.month = Some(month);
         } else if word.starts_with(['+', '-']) {
             // The first zone counts: `+0100 (CET)`, `-0700 PDT`.
-            self.offset_seconds.get_or_insert(numeric_zone(word)?);
-        } else if word.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.offset_seconds.get_or_insert(numeric_zone(word).unwrap_or(0));
+        } else if !self.is_complete() && word.bytes().all(|byte| byte.is_ascii_digit()) {
             self.number(word)?;
-        } else if self.clock.is_some() && word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        } else if self.clock.is_some() {
             self.offset_seconds.get_or_insert(named_zone(word));
-        } else if self.clock.is_some() || !is_day_name(word) {
+        } else if !is_day_name(word) {
             return None;
         }
         Some(())
+    }
+
+    /// Nothing but a zone is missing; what comes behind that says nothing.
+    fn is_complete(&self) -> bool {
+        self.day.is_some() && self.month.is_some() && self.year.is_some() && self.clock.is_some()
     }
 
     /// The day comes before the year in every order there is.
@@ -135,17 +146,18 @@ impl Draft {
 
     fn finish(self) -> Option<SentDate> {
         // RFC 5322 section 4.3: a zone nobody knows is -0000, as is one that is missing.
-        let offset_seconds = self.offset_seconds.unwrap_or(0);
-        let (hour, minute, second) = self.clock?;
+        let offset = Offset::from_seconds(self.offset_seconds.unwrap_or(0)).unwrap_or(Offset::UTC);
+        let (hour, minute, second) = self.clock.unwrap_or_default();
         let date = civil::Date::new(self.year?, self.month?, self.day?).ok()?;
-        let time = civil::Time::new(hour, minute, second, 0).ok()?;
-        let moment = Offset::from_seconds(offset_seconds).ok()?.to_timestamp(date.to_datetime(time)).ok()?;
-        Some(SentDate { time: Timestamp::from_seconds(moment.as_second()), offset_seconds })
+        let time = civil::Time::new(hour, minute, second, 0).unwrap_or_default();
+        let moment = offset.to_timestamp(date.to_datetime(time)).ok()?;
+        Some(SentDate { time: Timestamp::from_seconds(moment.as_second()), offset_seconds: offset.seconds() })
     }
 }
 
+/// `10:00`, `10:00:00`, and `10.00.00` as some write it.
 fn clock(word: &str) -> Option<(i8, i8, i8)> {
-    let mut pieces = word.split(':').map(|piece| {
+    let mut pieces = word.split([':', '.']).map(|piece| {
         let digits = (1..=2).contains(&piece.len()) && piece.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| piece.parse::<i8>().ok())?
     });
@@ -168,19 +180,32 @@ fn is_day_name(word: &str) -> bool {
     word.get(..3).is_some_and(|start| DAYS.iter().any(|day| day.eq_ignore_ascii_case(start)))
 }
 
+/// `+0100`, and what is written instead of it: `+01:00`, `+01`, `+1`.
 fn numeric_zone(word: &str) -> Option<i32> {
     let digits = &word[1..];
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(digits.len(), 4) {
-        return None;
-    }
-    let number: i32 = digits.parse().ok()?;
-    let seconds = (number / 100 * 60 + number % 100) * 60;
+    let (hours, minutes) = match digits.split_once(':') {
+        Some(pieces) => pieces,
+        None if digits.len() == 4 => digits.split_at_checked(2)?,
+        None => (digits, "00"),
+    };
+    let number = |piece: &str, places: std::ops::RangeInclusive<usize>| {
+        let plain = places.contains(&piece.len()) && piece.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| piece.parse::<i32>().ok())?
+    };
+    let seconds = (number(hours, 1..=2)? * 60 + number(minutes, 2..=2)?) * 60;
     Some(if word.starts_with('-') { -seconds } else { seconds })
 }
 
 /// RFC 5322 section 4.3: the named zones of old; the military letters were used both ways, so they mean nothing.
 fn named_zone(word: &str) -> i32 {
-    let hours = match word.to_ascii_uppercase().as_str() {
+    let word = word.to_ascii_uppercase();
+    // `GMT+0100`, as programs in browsers write it.
+    if let Some(numeric) = ["GMT", "UTC"].iter().find_map(|name| word.strip_prefix(name))
+        && numeric.starts_with(['+', '-'])
+    {
+        return numeric_zone(numeric).unwrap_or(0);
+    }
+    let hours = match word.as_str() {
         "EDT" => -4,
         "EST" | "CDT" => -5,
         "CST" | "MDT" => -6,
@@ -215,13 +240,29 @@ mod tests {
         check("1 Jan 2020 10:00:00 XYZ", Some("Wed, 01 Jan 2020 10:00:00 +0000"));
         check("1 Jan 2020 10:00:00", Some("Wed, 01 Jan 2020 10:00:00 +0000"));
         check("30 Feb 2020 10:00:00 +0000", None);
-        check("1 Jan 2020 25:00:00 +0000", None);
-        check("1 Jan 2020", None);
         check("tomorrow", None);
         check("", None);
-        check("1 Jan 2020 10:00:00 +9999", None);
-        check("1 Jan 2020 10:00:00 +01", None);
+        check("Jan 2020 10:00:00 +0000", None);
         check("1 Jan 99999 10:00:00 +0000", None);
+        check("(a) Wed (b), 1 (c) Jan 2020 10 (d) : 00 :(e)01 (f) +0100", Some("Wed, 01 Jan 2020 10:00:01 +0100"));
+    }
+
+    #[test]
+    fn a_day_is_enough() {
+        let check = |value: &str, expected: &str| {
+            let shown = SentDate::parse(value.as_bytes()).map(|date| format_date(date.time, date.offset_seconds));
+            assert_eq!(shown.as_deref(), Some(expected), "{value}");
+        };
+        for zone in ["+9999", "+000", "--0000", "0000", "GMT+x", "\"GMT\"", "+0000 or so", "+0000 2021 10:00"] {
+            check(&format!("1 Jan 2020 10:00:00 {zone}"), "Wed, 01 Jan 2020 10:00:00 +0000");
+        }
+        for zone in ["+01", "+1", "+01:00", "GMT+1", "UTC+0100", "gmt+01:00"] {
+            check(&format!("1 Jan 2020 10:00:00 {zone}"), "Wed, 01 Jan 2020 10:00:00 +0100");
+        }
+        check("1 Jan 2020 10.00.01 -0100", "Wed, 01 Jan 2020 10:00:01 -0100");
+        for time in ["", "25:00:00", "24:00:00 +0000", "10:60", "1:"] {
+            check(&format!("1 Jan 2020 {time}"), "Wed, 01 Jan 2020 00:00:00 +0000");
+        }
     }
 
     #[test]
