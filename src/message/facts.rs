@@ -325,7 +325,7 @@ mod tests {
         #[test]
         fn any_facts_survive_storing(raw in mailish(), bytes: Vec<u8>) {
             let facts = Parsed::parse(&raw).analyse().facts;
-            prop_assert!(facts.preview.chars().count() <= 256);
+            prop_assert!(facts.preview.chars().count() <= 200);
             prop_assert_eq!(Facts::from_bytes(&facts.to_bytes()), Ok(facts));
             let _ = Facts::from_bytes(&bytes);
         }

@@ -71,8 +71,8 @@ pub const REFERENCES_MAX: usize = 200;
 /// are whole in memory while a message is analysed.
 pub const SEARCH_TEXT_OCTETS_MAX: usize = 8 * 1024 * 1024;
 pub const SEARCH_SOURCE_OCTETS_MAX: usize = 8 * 1024 * 1024;
-/// Characters of a preview (RFC 8970 section 3.2).
-pub const PREVIEW_CHARACTERS_MAX: usize = 256;
+/// Characters of a preview: RFC 8970 section 3.2 advises 200 and forbids more than 256.
+pub const PREVIEW_CHARACTERS_MAX: usize = 200;
 /// A message's octets, and what SIZE, APPENDLIMIT and LMTP announce. Must stay below 4 GiB: sizes are 32 bits in pages.
 pub const MESSAGE_OCTETS_MAX: u64 = 50 * 1024 * 1024;
 /// A piece of a stored body: what one read holds in memory.
