@@ -84,6 +84,10 @@ struct Words {
     spec: Vec<u8>,
     /// Where in `spec` the last `@` stands that no quotes protect.
     at: Option<usize>,
+    /// Where the last word begins, in the phrase and in the address, that no address can be joined to what stands before
+    /// it: behind a blank, with neither a dot nor an `@` on either side.
+    gap: Option<(usize, usize)>,
+    /// Of several the last: the name stands behind the address.
     comment: Option<Vec<u8>>,
     blank_before: bool,
 }
@@ -91,6 +95,10 @@ struct Words {
 impl Words {
     fn word(&mut self, octets: &[u8]) {
         if self.blank_before && !self.phrase.is_empty() {
+            let joins = |octet: Option<&u8>| matches!(octet, Some(b'.' | b'@'));
+            if self.at.is_none() && !joins(self.phrase.last()) && !joins(octets.first()) {
+                self.gap = Some((self.phrase.len(), self.spec.len()));
+            }
             self.phrase.push(b' ');
         }
         self.blank_before = false;
@@ -105,12 +113,18 @@ impl Words {
     /// `local@domain`, or what stood there instead.
     fn into_mailbox(self) -> Mailbox {
         match self.at {
-            Some(at) => Mailbox {
-                name: self.comment,
-                route: None,
-                local: self.spec[..at].to_vec(),
-                domain: Some(self.spec[at + 1..].to_vec()),
-            },
+            Some(at) => {
+                // `Jane Doe jane@x.example`, where somebody left the angles out. Not if the name would have an `@`: whose
+                // message that is can't be told.
+                let gap = self.gap.filter(|(_, start)| memchr::memchr(b'@', &self.spec[*start..at]).is_none());
+                let (name, start) = gap.map_or((None, 0), |(end, start)| (Some(self.phrase[..end].to_vec()), start));
+                Mailbox {
+                    name: name.or(self.comment),
+                    route: None,
+                    local: self.spec[start..at].to_vec(),
+                    domain: Some(self.spec[at + 1..].to_vec()),
+                }
+            }
             None => Mailbox { name: self.comment, route: None, local: self.phrase, domain: None },
         }
     }
@@ -133,8 +147,9 @@ impl<'a> AddressList<'a> {
                 _ => None,
             };
             match (byte, stop) {
-                // A stray `>` outside of angles is dropped.
+                // A stray `>` outside of angles is dropped, and a second `<` where one has begun.
                 (b'>', _) if !in_angle => self.rest = after,
+                (b'<', _) if in_angle && words.is_empty() => self.rest = after,
                 (_, Some(stop)) => {
                     self.rest = after;
                     return (words, stop);
@@ -143,7 +158,7 @@ impl<'a> AddressList<'a> {
                     let (content, rest) = skip_comment(self.rest);
                     self.rest = rest;
                     words.blank_before = true;
-                    words.comment.get_or_insert(content);
+                    words.comment = Some(content);
                 }
                 (b'"', _) => {
                     let (content, rest) = quoted_string(after);
@@ -311,6 +326,11 @@ mod tests {
         check("\"open", "<open>");
         check("a@", "<a@>");
         check("mailto:a@b", "mailto:|<a@b>|;");
+        check("Jane Doe jane@x.example, c@d", "Jane Doe <jane@x.example>|<c@d>");
+        check("\"Doe, J\" jane . doe @ x . example (office)", "Doe, J <jane.doe@x.example>");
+        check("jane@x.example jim@y.example", "<jane@x.examplejim@y.example>");
+        check("Jane <<a@b>>, <<c@d>> (C)", "Jane <a@b>|C <c@d>");
+        check("(first) a@b (Jane)", "Jane <a@b>");
     }
 
     #[test]
