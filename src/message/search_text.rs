@@ -11,6 +11,7 @@ use super::stored::StoredError;
 use crate::types::limits::{FIELD_OCTETS_READ_MAX, SEARCH_TEXT_OCTETS_MAX};
 use crate::types::roomy;
 use memchr::memmem;
+use std::borrow::Cow;
 
 const VERSION: u8 = 1;
 /// Version, whether complete, ends of the first two regions.
@@ -34,21 +35,47 @@ pub enum SearchPlace<'a> {
 /// A text to look for, prepared once for many messages.
 #[derive(Clone, Debug)]
 pub struct Needle {
-    mapped: String,
+    mapped: Sought,
+    /// As header fields have it, where that is another.
+    in_fields: Option<Sought>,
+}
+
+#[derive(Clone, Debug)]
+struct Sought {
+    text: String,
     finder: memmem::Finder<'static>,
+}
+
+impl Sought {
+    fn new(text: String) -> Self {
+        let finder = memmem::Finder::new(text.as_bytes()).into_owned();
+        Self { text, finder }
+    }
+
+    fn is_in(&self, text: &[u8]) -> bool {
+        self.finder.find(text).is_some()
+    }
 }
 
 impl Needle {
     pub fn new(text: &str) -> Self {
         let mut mapped = String::new();
         push_mapped(text, &mut mapped, usize::MAX);
-        let finder = memmem::Finder::new(mapped.as_bytes()).into_owned();
-        Self { mapped, finder }
+        let in_fields = match single_blanks(&mapped) {
+            Cow::Owned(single) => Some(Sought::new(single)),
+            Cow::Borrowed(_) => None,
+        };
+        Self { mapped: Sought::new(mapped), in_fields }
     }
 
-    /// The form that is looked for.
-    pub fn mapped(&self) -> &str {
-        &self.mapped
+    /// The forms that are looked for: a text without any of them has no match.
+    pub fn forms(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.mapped).chain(&self.in_fields).map(|sought| sought.text.as_str())
+    }
+
+    fn is_in_fields(&self, text: &[u8]) -> bool {
+        // What was stored by earlier versions has its blanks as they came.
+        self.mapped.is_in(text) || self.in_fields.as_ref().is_some_and(|single| single.is_in(text))
     }
 }
 
@@ -113,8 +140,11 @@ impl<'a> SearchText<'a> {
     /// Whether the needle occurs there. The empty needle occurs in every message that has the place.
     pub fn contains(&self, place: SearchPlace<'_>, needle: &Needle) -> bool {
         match place {
-            SearchPlace::Body => needle.finder.find(self.body).is_some(),
-            SearchPlace::Text => needle.finder.find(self.all).is_some(),
+            SearchPlace::Body => needle.mapped.is_in(self.body),
+            SearchPlace::Text => {
+                let header = &self.all[..self.all.len() - self.body.len()];
+                needle.mapped.is_in(self.all) || needle.is_in_fields(header)
+            }
             SearchPlace::Header(name) => self.header_contains(name, needle),
         }
     }
@@ -129,7 +159,7 @@ impl<'a> SearchText<'a> {
             let Some((found, value)) = field.split_at_checked(name.len()) else { continue };
             if let Some(value) = value.strip_prefix(b": ")
                 && found.eq_ignore_ascii_case(name.as_bytes())
-                && needle.finder.find(value).is_some()
+                && needle.is_in_fields(value)
             {
                 return true;
             }
@@ -245,7 +275,26 @@ fn push_field(separator: char, field: &Field<'_>, out: &mut String, room: usize)
     }
     out.extend(field.name().iter().map(|byte| char::from(byte.to_ascii_uppercase())));
     out.push_str(": ");
-    push_mapped(&encoded_word::decode(field.value()), out, room - name_octets)
+    push_mapped(&single_blanks(&encoded_word::decode(field.value())), out, room - name_octets)
+}
+
+/// One blank for any row of them. Where a field is folded its writer may have left some (RFC 5322 section 2.2.3), which
+/// nobody sees who then looks for the words.
+fn single_blanks(text: &str) -> Cow<'_, str> {
+    let is_blank = |octet: u8| matches!(octet, b' ' | b'\t');
+    if !text.as_bytes().windows(2).any(|pair| is_blank(pair[0]) && is_blank(pair[1])) {
+        return Cow::Borrowed(text);
+    }
+    let mut single = String::with_capacity(text.len());
+    let mut was_blank = false;
+    for character in text.chars() {
+        let blank = matches!(character, ' ' | '\t');
+        if !(blank && was_blank) {
+            single.push(if blank { ' ' } else { character });
+        }
+        was_blank = blank;
+    }
+    Cow::Owned(single)
 }
 
 fn extended_names(field: &Field<'_>) -> Vec<String> {
@@ -314,6 +363,7 @@ mod tests {
 
     const MAIL: &[u8] =
         b"From: =?utf-8?Q?J=C3=BCrgen?= <j@x.example>\r\nSubject: Gr\xc3\xbc\xc3\x9fe\r\n aus Wien\r\nX-Empty:\r\n\
+        X-Folded: one \r\n\t  two  three\r\n\
         Content-Type: multipart/mixed; boundary=b\r\n\r\n\
         --b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
         Stra=DFe und =\r\nWeg\r\nzweite Zeile\r\n\
@@ -335,6 +385,13 @@ mod tests {
         check(SearchPlace::Header("x-empty"), "", true);
         check(SearchPlace::Header("x-absent"), "", false);
         check(SearchPlace::Header("ubject"), "", false);
+        for needle in ["one two three", "one  two", "two  three", "two\tthree", "e t"] {
+            check(SearchPlace::Header("x-folded"), needle, true);
+            check(SearchPlace::Text, needle, true);
+        }
+        check(SearchPlace::Header("x-folded"), "onetwo", false);
+        check(SearchPlace::Body, "Straße  und", false);
+        check(SearchPlace::Text, "Straße  und", false);
         check(SearchPlace::Body, "STRAßE UND WEG", true);
         check(SearchPlace::Body, "Weg\r\nzweite", true);
         check(SearchPlace::Body, "Weg zweite", false);

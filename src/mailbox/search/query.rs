@@ -105,7 +105,8 @@ enum Node {
 pub(super) struct TextKey {
     place: TextPlace,
     needle: Needle,
-    probe: Probe,
+    /// One for each form of the needle.
+    probes: Vec<Probe>,
     /// Whether sketches can decide it alone.
     is_sketched: bool,
 }
@@ -150,12 +151,12 @@ impl Plan {
 
     fn text(&mut self, place: &TextPlace, text: &str) -> Node {
         let needle = Needle::new(text);
-        let probe = Probe::of(needle.mapped());
+        let probes = needle.forms().map(Probe::of).collect();
         let is_sketched = match place {
             TextPlace::Header(name) => SKETCHED_FIELDS.iter().any(|known| known.eq_ignore_ascii_case(name)),
             TextPlace::Body | TextPlace::Text => false,
         };
-        self.texts.push(TextKey { place: place.clone(), needle, probe, is_sketched });
+        self.texts.push(TextKey { place: place.clone(), needle, probes, is_sketched });
         Node::Text(self.texts.len() - 1)
     }
 
@@ -211,7 +212,7 @@ impl Plan {
     pub(super) fn ask_sketch(&self, answers: &mut [Option<bool>], signature: &[u8], fields: &[u8]) {
         let fields = SearchText::from_bytes(fields).ok();
         for (key, answer) in self.texts.iter().zip(answers) {
-            if !key.probe.may_match(signature) {
+            if !key.probes.iter().any(|probe| probe.may_match(signature)) {
                 *answer = Some(false);
             } else if let (true, Some(fields)) = (key.is_sketched, fields) {
                 let found = key.find(&fields);

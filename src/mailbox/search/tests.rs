@@ -174,10 +174,12 @@ proptest! {
                 // Blanks at the ends of a field are not part of it.
                 let (subject, body) = (casemap(subject.trim()).into_owned(), casemap(body).into_owned());
                 let needle = casemap(needle);
+                // In a field one blank is as good as several.
+                let single = needle.split("  ").collect::<Vec<_>>().join(" ").replace("  ", " ");
                 let (in_subject, in_body) =
-                    (format!("SUBJECT: {subject}").contains(&*needle), body.contains(&*needle));
+                    (format!("SUBJECT: {subject}").contains(&single), body.contains(&*needle));
                 match place {
-                    0 => subject.contains(&*needle),
+                    0 => subject.contains(&single),
                     1 => in_body,
                     _ => in_subject || in_body,
                 }
