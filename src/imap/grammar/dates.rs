@@ -34,7 +34,10 @@ pub(super) fn date(input: &mut Input<'_>) -> Parsed<Day> {
 
 pub(super) fn date_time(input: &mut Input<'_>) -> Parsed<DateTime> {
     input.expect(b'"', "a quoted date and time")?;
-    let day = if input.eat(b' ') { digits(input, 1)? } else { digits(input, 2)? };
+    // RFC 9051 section 9 wants two places, the first of them a blank for a small day. Some leave the blank out, and what
+    // they mean is clear.
+    let is_small = input.eat(b' ') || input.rest().get(1) == Some(&b'-');
+    let day = digits(input, if is_small { 1 } else { 2 })?;
     let date = month_and_year(input, day)?;
     input.space()?;
     let hour = digits(input, 2)?;
@@ -164,7 +167,8 @@ mod tests {
         check("\"17-Jul-1996 02:44:25 -0700\"", Some((837_596_665, -420)));
         check("\"17-jUL-1996 02:44:25 +0530\"", Some((837_596_665 - (420 + 330) * 60, 330)));
         check("\"31-Dec-2016 23:59:60 +0000\"", Some((1_483_228_800, 0)));
-        check("\"1-Jan-1970 00:00:00 +0000\"", None);
+        check("\"1-Jan-1970 00:00:00 +0000\"", Some((0, 0)));
+        check("\"001-Jan-1970 00:00:00 +0000\"", None);
         check("\"30-Feb-1970 00:00:00 +0000\"", None);
         check("\"01-Jan-1970 24:00:00 +0000\"", None);
         check("\"01-Jan-1970 00:00:00 +2400\"", None);
