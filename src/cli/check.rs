@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::output::Output;
 use crate::admin::{Check, Checked, DomainList, Problem, Side, Told, words};
 use crate::config::Config;
-use crate::server::{mx_elsewhere, preflight};
+use crate::server::{doubts_about_tls, mx_elsewhere, preflight};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -33,12 +33,14 @@ pub(super) async fn run(desk: &mut Desk, output: &Output) -> Result<(), Failure>
         let told = |finding: String| Told { code: "finding".to_owned(), message: finding, hint: None };
         return Err(Failure(Problem { side: Side::Refused, causes: findings.into_iter().map(told).collect() }));
     }
+    let mut warnings = doubts_about_tls(&config);
+    warnings.extend(mx_elsewhere(&config, domains).await);
     let report = Report {
         configuration: desk.config_file().map(|file| file.display().to_string()),
         hostname: config.host().to_string(),
         data: config.data.display().to_string(),
         directory,
-        warnings: mx_elsewhere(&config, domains).await,
+        warnings,
     };
     output.answer(&report, |page| {
         let counted = report.directory.as_ref().map_or_else(

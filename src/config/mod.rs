@@ -19,6 +19,7 @@ use crate::types::{Domain, ListenAddress};
 use section::{Reading, Section, line_at};
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
@@ -155,8 +156,7 @@ fn check_together(config: &Config, reading: &mut Reading<'_>) {
     let mut taken: Vec<(&ListenAddress, &str)> = Vec::new();
     for (name, addresses) in config.listen.all() {
         for address in addresses {
-            let chosen_by_the_machine = matches!(address, ListenAddress::Socket(socket) if socket.port() == 0);
-            match taken.iter().find(|(other, _)| *other == address && !chosen_by_the_machine) {
+            match taken.iter().find(|(other, _)| overlap(other, address)) {
                 Some((_, other)) => {
                     let why = format!("\"{address}\" is already taken by listen.{other}");
                     conflict(reading, &format!("listen.{name}"), why);
@@ -165,6 +165,15 @@ fn check_together(config: &Config, reading: &mut Reading<'_>) {
             }
         }
     }
+}
+
+/// Whether the second can't be listened on beside the first. `[::]` takes IPv4 as well. Port 0 is whatever is free.
+fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
+    let (ListenAddress::Socket(one), ListenAddress::Socket(other)) = (one, other) else { return one == other };
+    let takes = |all: &SocketAddr, other: &SocketAddr| {
+        all.ip().is_unspecified() && (all.is_ipv6() || other.is_ipv4()) || all.ip() == other.ip()
+    };
+    one.port() == other.port() && one.port() != 0 && (takes(one, other) || takes(other, one))
 }
 
 fn conflict(reading: &mut Reading<'_>, key: &str, why: String) {

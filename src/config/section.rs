@@ -160,7 +160,8 @@ pub(super) fn within<T: PartialOrd + std::fmt::Display>(range: RangeInclusive<T>
 }
 
 pub(super) fn read<T: Value>(value: &DeValue<'_>, checks: &[Check<'_, T>]) -> Result<T, String> {
-    let value = T::read(value)?;
+    let of_the_key = || T::ends().iter().find_map(|end| checks.iter().find_map(|check| check(end).err()));
+    let value = T::read(value).map_err(|of_the_type| of_the_key().unwrap_or(of_the_type))?;
     for check in checks {
         check(&value)?;
     }

@@ -261,7 +261,7 @@ section! {
         /// Characters at most.
         characters_max: usize = 32, within(1..=limits::LOCAL_PART_OCTETS_MAX);
         /// The characters allowed; capitals count as their small letters.
-        characters: String = "abcdefghijklmnopqrstuvwxyz0123456789.,-_".to_owned(), not_empty;
+        characters: String = "abcdefghijklmnopqrstuvwxyz0123456789.,-_".to_owned(), address_characters;
     }
 }
 
@@ -370,7 +370,13 @@ impl Value for DomainSmarthosts {
             Some(DomainSmarthost { domain, protocol, host: HostPort::parse(host)?, user, password })
         };
         let texts = items.iter().map(|item| item.get_ref().as_str().filter(|text| !text.chars().any(char::is_control)));
-        texts.map(|text| text.and_then(read).ok_or_else(allowed)).collect::<Result<_, _>>().map(Self)
+        let hops: Vec<DomainSmarthost> =
+            texts.map(|text| text.and_then(read).ok_or_else(allowed)).collect::<Result<_, _>>()?;
+        let twice = hops.iter().enumerate().find(|(at, hop)| hops[..*at].iter().any(|one| one.domain == hop.domain));
+        match twice {
+            Some((_, hop)) => Err(format!("one smarthost for each domain, and {} has two", hop.domain)),
+            None => Ok(Self(hops)),
+        }
     }
 
     fn show(&self) -> String {
@@ -384,8 +390,15 @@ fn any(port: u16) -> Vec<ListenAddress> {
 }
 
 #[allow(clippy::ptr_arg)] // checks take a reference to the key's own type
-fn not_empty(text: &String) -> Result<(), String> {
-    if text.is_empty() { Err("at least one character".to_owned()) } else { Ok(()) }
+fn address_characters(text: &String) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("at least one character".to_owned());
+    }
+    // With one of them in it, nobody could write the address without quotes, or tell where it ends.
+    match text.chars().any(|one| one.is_whitespace() || one == '@' || one == '"') {
+        true => Err("any characters other than blanks, quotes and @".to_owned()),
+        false => Ok(()),
+    }
 }
 
 #[allow(clippy::ptr_arg)] // as above

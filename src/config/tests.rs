@@ -41,11 +41,11 @@ fn wrong_types_say_what_is_allowed() {
     );
     check(
         "[removal]\nkeep_days = 1.5",
-        &["x.toml:2: removal.keep_days: 1.5 is not allowed here; allowed is a whole number from 0 to 4294967295"],
+        &["x.toml:2: removal.keep_days: 1.5 is not allowed here; allowed is a whole number from 0 to 3650"],
     );
     check(
         "[removal]\nkeep_days = -1",
-        &["x.toml:2: removal.keep_days: -1 is not allowed here; allowed is a whole number from 0 to 4294967295"],
+        &["x.toml:2: removal.keep_days: -1 is not allowed here; allowed is a whole number from 0 to 3650"],
     );
     check(
         "[log]\nformat = \"xml\"",
@@ -105,6 +105,25 @@ fn wrong_values_say_what_is_allowed() {
         ],
     );
     check(
+        "[log]\nfilter = \"loud\"",
+        &[
+            "x.toml:2: log.filter: \"loud\" is not allowed here; allowed is a list of levels and module=level: \"info\", \
+           \"info,posthouse::smtp=debug\"",
+        ],
+    );
+    // The type alone would allow more than the key does.
+    for wrong in ["-1", "\"5\"", "5.5", "61"] {
+        let line = format!(
+            "x.toml:2: dns.timeout_seconds: {wrong} is not allowed here; allowed is a whole number from 1 to 60"
+        );
+        check(&format!("[dns]\ntimeout_seconds = {wrong}"), &[&line]);
+    }
+    check(
+        "[address]\ncharacters = \"ab @\"",
+        &["x.toml:2: address.characters: \"ab @\" is not allowed here; allowed is any characters other than blanks, \
+           quotes and @"],
+    );
+    check(
         "[address]\ncharacters = \"\"",
         &["x.toml:2: address.characters: \"\" is not allowed here; allowed is at least one character"],
     );
@@ -124,6 +143,18 @@ fn values_that_are_wrong_together() {
         "[listen]\nsmtp = [\"127.0.0.1:25\"]\nlmtp = [\"127.0.0.1:25\"]",
         &["x.toml:3: listen.lmtp: \"127.0.0.1:25\" is already taken by listen.smtp"],
     );
+    check(
+        "[listen]\nsmtp = [\"[::]:25\"]\nlmtp = [\"127.0.0.1:25\"]",
+        &["x.toml:3: listen.lmtp: \"127.0.0.1:25\" is already taken by listen.smtp"],
+    );
+    check(
+        "[listen]\nsmtp = [\"127.0.0.1:2525\"]\nlmtp = [\"0.0.0.0:2525\"]",
+        &["x.toml:3: listen.lmtp: \"0.0.0.0:2525\" is already taken by listen.smtp"],
+    );
+    check(
+        "[listen]\nsmtp = [\"127.0.0.1:2525\", \"127.0.0.2:2525\", \"[::1]:2525\"]\nlmtp = [\"127.0.0.1:2524\"]",
+        &[],
+    );
     check("[listen]\nsmtp = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\nlmtp = [\"127.0.0.1:0\"]", &[]);
     check(
         "[outbound]\nuser = \"relay\"",
@@ -133,6 +164,13 @@ fn values_that_are_wrong_together() {
         "[outbound]\nsmarthosts = [\"far.example=relay.example.net\", \"near.example\"]",
         &["x.toml:2: outbound.smarthosts: this value is not allowed here; allowed is a list in brackets, each \
              \"domain=host[:port]\" or \"domain=user:password@host[:port]\", or with \"lmtp://\" behind the equals sign"],
+    );
+    check(
+        "[outbound]\nsmarthosts = [\"far.example=relay.example.net\", \"FAR.example=other.example.net\"]",
+        &[
+            "x.toml:2: outbound.smarthosts: this value is not allowed here; allowed is one smarthost for each domain, and \
+             far.example has two",
+        ],
     );
     check(
         "[outbound]\nsmarthosts = [\"far.example=a:b@relay.example.net:465\"]\nsmarthost_tls = \"required\"",

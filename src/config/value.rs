@@ -14,6 +14,10 @@ pub(super) trait Value: Sized {
     fn read(value: &DeValue<'_>) -> Result<Self, String>;
     /// As TOML.
     fn show(&self) -> String;
+    /// Values of the type at its ends: what a key's check says of them is more than what the type can say.
+    fn ends() -> Vec<Self> {
+        Vec::new()
+    }
 }
 
 impl Value for bool {
@@ -36,6 +40,9 @@ macro_rules! number {
             }
             fn show(&self) -> String {
                 self.to_string()
+            }
+            fn ends() -> Vec<Self> {
+                vec![Self::MIN, Self::MAX]
             }
         }
     )+};

@@ -28,7 +28,7 @@ pub use notify::{State, notify};
 pub use rate::{Timeouts, Transfer};
 pub use serve::{Security, Service, serve};
 pub use shutdown::Shutdown;
-pub use tls::{Origin, Pin, TlsClient, TlsError, TlsFacts, TlsServer};
+pub use tls::{Origin, Pin, TlsClient, TlsError, TlsFacts, TlsServer, certificate_doubts};
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ mod upkeep;
 pub use control::{CallError, Client, SOCKET_FILE, own_name};
 pub use demo::{Demo, DemoError};
 pub use house::{House, OpenError, has_store};
-pub use preflight::{mx_elsewhere, preflight};
+pub use preflight::{doubts_about_tls, mx_elsewhere, preflight};
 pub use serve::{Server, StartError, WhenTaken, serve};
 pub use signals::{Reload, Signals, tell};
 pub use source::{ConfigSource, DATA_DEFAULT};

@@ -4,7 +4,7 @@
 use super::resolver::resolver;
 use crate::config::Config;
 use crate::dns::{DnsError, Resolver};
-use crate::net::{Identity, TlsServer};
+use crate::net::{Identity, Origin, TlsServer, certificate_doubts};
 use crate::types::Domain;
 use crate::types::limits::{MX_CHECK_DOMAINS_MAX, MX_CHECK_SECONDS_MAX};
 use std::net::IpAddr;
@@ -19,17 +19,29 @@ pub fn preflight(config: &Config) -> Vec<String> {
     {
         findings.push(format!("user: {error}"));
     }
-    let (certificate, key) = (&config.tls.certificate, &config.tls.key);
-    // With neither there, a pair is made at the start.
-    if (certificate.exists() || key.exists())
-        && let Err(error) = TlsServer::load(certificate, key)
-    {
-        findings.push(format!("tls: {error}"));
+    if let Err(error) = TlsServer::check(&config.tls.certificate, &config.tls.key, &config.data) {
+        findings.push(format!("[tls]: {error}"));
     }
     if let Err(error) = resolver(config) {
-        findings.push(format!("dns: {error}"));
+        findings.push(format!("[dns]: {error}"));
     }
     findings
+}
+
+/// What lets the server start, and mail programs complain.
+pub fn doubts_about_tls(config: &Config) -> Vec<String> {
+    let (certificate, key) = (&config.tls.certificate, &config.tls.key);
+    match TlsServer::check(certificate, key, &config.data) {
+        // Who has named none knows it.
+        Ok(Origin::SelfSigned) if *certificate == config.data.join(Config::default().tls.certificate) => Vec::new(),
+        Ok(Origin::SelfSigned) => vec![format!(
+            "[tls]: neither {} nor {} is there: a self-signed pair is made at the start, of which mail programs warn",
+            certificate.display(),
+            key.display()
+        )],
+        Ok(Origin::Found) => certificate_doubts(certificate, &config.host()),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Domains whose mail does not come here, because their MX records lead elsewhere or are missing. What can't be found out

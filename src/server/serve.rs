@@ -58,7 +58,7 @@ impl fmt::Display for StartError {
                 Ok(())
             }
             Self::Identity(error) => error.fmt(formatter),
-            Self::Tls(error) => error.fmt(formatter),
+            Self::Tls(error) => write!(formatter, "[tls]: {error}"),
             Self::Open(error) => error.fmt(formatter),
             Self::Dns(error) => write!(formatter, "DNS can't be asked: {error}"),
         }
@@ -115,8 +115,10 @@ impl Server {
         if !failed.is_empty() && when_taken == WhenTaken::Fail {
             return Err(StartError::Bind(failed));
         }
-        let (tls, origin) = TlsServer::load_or_make(&config.tls.certificate, &config.tls.key, &config.host())
-            .map_err(StartError::Tls)?;
+        let (tls, origin) = {
+            let (files, data) = (&config.tls, &config.data);
+            TlsServer::load_or_make(&files.certificate, &files.key, data, &config.host()).map_err(StartError::Tls)?
+        };
         if origin == Origin::SelfSigned {
             tracing::warn!(
                 certificate = %config.tls.certificate.display(),

@@ -80,8 +80,13 @@ fn what_would_keep_it_from_starting_is_known_before() {
     let findings = preflight(&config);
     assert_eq!(findings.len(), 3, "{findings:?}");
     assert!(findings[0].starts_with("user: this machine has no account"), "{findings:?}");
-    assert!(findings[1].starts_with("tls: "), "{findings:?}");
+    assert!(findings[1].starts_with("[tls]: "), "{findings:?}");
     assert!(findings[2].ends_with("anchors: there is no DNSKEY record in it"), "{findings:?}");
+    let mut config = quiet(directory.path());
+    (config.tls.certificate, config.tls.key) = ("/nowhere/fullchain.pem".into(), "/nowhere/privkey.pem".into());
+    let findings = preflight(&config);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].starts_with("[tls]: neither /nowhere/fullchain.pem nor "), "{findings:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::IsTerminal;
 use tracing::Subscriber;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -21,6 +21,8 @@ pub enum Format {
 #[derive(Debug)]
 pub enum LogError {
     BadFilter(ParseError),
+    /// A word alone that is no level. It could mean a module of which all is told and nothing of any other, and never does.
+    NoLevel(String),
     /// Somebody set a log up before us.
     AlreadyRunning,
 }
@@ -29,6 +31,10 @@ impl fmt::Display for LogError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadFilter(error) => write!(formatter, "the log filter is wrong: {error}"),
+            Self::NoLevel(word) => write!(
+                formatter,
+                "the log filter is wrong: {word:?} is neither a level (error, warn, info, debug, trace, off) nor module=level"
+            ),
             Self::AlreadyRunning => formatter.write_str("the log is already running"),
         }
     }
@@ -77,6 +83,10 @@ fn chosen_filter(configured: &str) -> Result<EnvFilter, LogError> {
 }
 
 fn parse_filter(text: &str) -> Result<EnvFilter, LogError> {
+    let mut words = text.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '[']));
+    if let Some(word) = words.find(|word| word.parse::<LevelFilter>().is_err()) {
+        return Err(LogError::NoLevel(word.to_owned()));
+    }
     EnvFilter::builder().parse(text).map_err(LogError::BadFilter)
 }
 
@@ -166,5 +176,10 @@ mod tests {
     fn wrong_filters_are_refused() {
         assert!(check_filter("info,posthouse::smtp=debug").is_ok());
         assert!(check_filter("posthouse=loud").is_err());
+        assert!(check_filter("loud").is_err());
+        assert!(check_filter("info,posthouse").is_err());
+        for level in ["error", "WARN", "info", "debug", "trace", "off", ""] {
+            assert!(check_filter(level).is_ok(), "{level}");
+        }
     }
 }

@@ -515,6 +515,8 @@ pub const MANAGESIEVE_BEFORE_LOGIN_SECONDS: u64 = 180;
 pub const SCRIPT_NAME_OCTETS_MAX: usize = 512;
 /// Addresses of one person whose scripts are listed with his own, he may have any number of aliases.
 pub const SHOWN_ADDRESSES_MAX: usize = 100;
+/// Days before a certificate ends in which `check` asks after the next one.
+pub const CERTIFICATE_WARNING_DAYS: u64 = 10;
 /// Domains whose MX records `check` and `status` look at, and the time for all of them.
 pub const MX_CHECK_DOMAINS_MAX: usize = 200;
 pub const MX_CHECK_SECONDS_MAX: u64 = 2;

@@ -32,12 +32,20 @@ pub(super) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> 
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::Empty(file.to_owned()))
 }
 
-pub(super) fn make_if_missing(certificate: &Path, key: &Path, host: &Domain) -> Result<Origin, TlsError> {
+/// What is there, or what may be made.
+pub(super) fn origin(certificate: &Path, key: &Path, data: &Path) -> Result<Origin, TlsError> {
     match (certificate.exists(), key.exists()) {
-        (true, true) => return Ok(Origin::Found),
-        (true, false) => return Err(TlsError::Half { present: certificate.to_owned(), missing: key.to_owned() }),
-        (false, true) => return Err(TlsError::Half { present: key.to_owned(), missing: certificate.to_owned() }),
-        (false, false) => {}
+        (true, true) => Ok(Origin::Found),
+        (true, false) => Err(TlsError::Half { present: certificate.to_owned(), missing: key.to_owned() }),
+        (false, true) => Err(TlsError::Half { present: key.to_owned(), missing: certificate.to_owned() }),
+        (false, false) if certificate.starts_with(data) && key.starts_with(data) => Ok(Origin::SelfSigned),
+        (false, false) => Err(TlsError::Absent { certificate: certificate.to_owned(), key: key.to_owned() }),
+    }
+}
+
+pub(super) fn make_if_missing(certificate: &Path, key: &Path, data: &Path, host: &Domain) -> Result<Origin, TlsError> {
+    if origin(certificate, key, data)? == Origin::Found {
+        return Ok(Origin::Found);
     }
     let (certificate_pem, key_pem) = self_signed(host).map_err(TlsError::SelfSigned)?;
     write_whole(key, key_pem.as_bytes(), KEY_MODE)?;

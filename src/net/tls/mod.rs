@@ -4,9 +4,11 @@
 //! What is not here: ACME, certificates of clients.
 
 mod client;
+mod doubts;
 mod files;
 
 pub use client::{Pin, TlsClient};
+pub use doubts::doubts as certificate_doubts;
 pub use files::Origin;
 
 use super::transport::Transport;
@@ -34,6 +36,11 @@ pub enum TlsError {
         present: PathBuf,
         missing: PathBuf,
     },
+    /// Neither is there, in a place where we make none.
+    Absent {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
     /// Certificate and key are unusable together.
     Unusable(PathBuf, rustls::Error),
     SelfSigned(rcgen::Error),
@@ -53,6 +60,16 @@ impl fmt::Display for TlsError {
                 present.display(),
                 missing.display()
             ),
+            Self::Absent { certificate, key } => write!(
+                formatter,
+                "neither {} nor {} is there: name files that are, or leave both keys out to have a self-signed pair made \
+                 in the data directory",
+                certificate.display(),
+                key.display()
+            ),
+            Self::Unusable(file, rustls::Error::InconsistentKeys(_)) => {
+                write!(formatter, "{}: its key is another one than that in the file of the key", file.display())
+            }
             Self::Unusable(file, error) => write!(formatter, "{}: not usable with its key: {error}", file.display()),
             Self::Client(error) => write!(formatter, "TLS towards other servers can't be set up: {error}"),
             Self::SelfSigned(error) => write!(formatter, "a self-signed certificate could not be made: {error}"),
@@ -90,10 +107,25 @@ impl TlsServer {
         Ok(Self(Arc::new(ArcSwap::from_pointee(load(certificate, key)?))))
     }
 
-    /// Makes a self-signed pair when neither file is there.
-    pub fn load_or_make(certificate: &Path, key: &Path, host: &Domain) -> Result<(Self, Origin), TlsError> {
-        let origin = files::make_if_missing(certificate, key, host)?;
+    /// Makes a self-signed pair when neither file is there and both belong into `data`: anywhere else they are somebody's
+    /// who was to bring them.
+    pub fn load_or_make(
+        certificate: &Path,
+        key: &Path,
+        data: &Path,
+        host: &Domain,
+    ) -> Result<(Self, Origin), TlsError> {
+        let origin = files::make_if_missing(certificate, key, data, host)?;
         Ok((Self::load(certificate, key)?, origin))
+    }
+
+    /// Whether [`Self::load_or_make`] would get on.
+    pub fn check(certificate: &Path, key: &Path, data: &Path) -> Result<Origin, TlsError> {
+        let origin = files::origin(certificate, key, data)?;
+        if origin == Origin::Found {
+            load(certificate, key)?;
+        }
+        Ok(origin)
     }
 
     /// Sessions from now on get what the files hold now; when that can't be used, they get what they got before, and the

@@ -55,7 +55,8 @@ pub(in crate::net) fn client(versions: &[&'static rustls::SupportedProtocolVersi
 
 pub(in crate::net) fn server(directory: &Path) -> TlsServer {
     let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
-    TlsServer::load_or_make(&certificate, &key, &Domain::parse("mail.example.org").unwrap()).unwrap().0
+    let host = Domain::parse("mail.example.org").unwrap();
+    TlsServer::load_or_make(&certificate, &key, directory, &host).unwrap().0
 }
 
 pub(super) fn server_for(certificate_pem: &str, key_pem: &str) -> (TlsServer, tempfile::TempDir) {
@@ -87,12 +88,12 @@ async fn the_first_start_makes_a_pair_and_the_second_keeps_it() {
     let directory = tempfile::tempdir().unwrap();
     let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
     let host = Domain::parse("mail.example.org").unwrap();
-    let (server, origin) = TlsServer::load_or_make(&certificate, &key, &host).unwrap();
+    let (server, origin) = TlsServer::load_or_make(&certificate, &key, directory.path(), &host).unwrap();
     assert_eq!(origin, Origin::SelfSigned);
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "no temporary file stays");
     let made = fs::read(&key).unwrap();
-    assert_eq!(TlsServer::load_or_make(&certificate, &key, &host).unwrap().1, Origin::Found);
+    assert_eq!(TlsServer::load_or_make(&certificate, &key, directory.path(), &host).unwrap().1, Origin::Found);
     assert_eq!(fs::read(&key).unwrap(), made);
 
     let (seen, _, _) = handshake(&server, &rustls::version::TLS13).await;
@@ -148,8 +149,14 @@ fn half_a_pair_is_refused_and_left_alone() {
     let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
     fs::write(&key, "precious").unwrap();
     let host = Domain::parse("mail.example.org").unwrap();
-    let error = TlsServer::load_or_make(&certificate, &key, &host).err().unwrap();
+    let error = TlsServer::load_or_make(&certificate, &key, directory.path(), &host).err().unwrap();
     assert!(matches!(error, TlsError::Half { .. }), "{error}");
     assert_eq!(fs::read_to_string(&key).unwrap(), "precious");
     assert!(!certificate.exists());
+    // Where somebody else was to bring them, none are made.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (certificate, key) = (elsewhere.path().join("fullchain.pem"), elsewhere.path().join("privkey.pem"));
+    let error = TlsServer::load_or_make(&certificate, &key, directory.path(), &host).err().unwrap();
+    assert!(matches!(error, TlsError::Absent { .. }), "{error}");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }

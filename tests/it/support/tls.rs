@@ -16,7 +16,7 @@ pub const HOST: &str = "mail.example.org";
 /// A server with a certificate of its own, made in the directory.
 pub fn server(directory: &Path) -> TlsServer {
     let host = Domain::parse(HOST).unwrap();
-    TlsServer::load_or_make(&directory.join("cert.pem"), &directory.join("key.pem"), &host).unwrap().0
+    TlsServer::load_or_make(&directory.join("cert.pem"), &directory.join("key.pem"), directory, &host).unwrap().0
 }
 
 /// Shakes hands with it.
