@@ -58,6 +58,8 @@ pub(super) enum Cause {
     TooManyMessages(u32),
     /// RFC 3516 section 4.3.
     UnknownEncoding,
+    /// RFC 3502 section 6.3.11.
+    EmptyMessage,
     NulInMessage,
     /// Nothing can be said any more: the client is counting octets.
     WithinReply(MailboxError),
@@ -135,6 +137,7 @@ impl Cause {
                 Answer::no(Code::MessageLimit { messages: *messages, uid: None }, "These are too many messages at once")
             }
             Self::UnknownEncoding => Answer::no(Code::UnknownCte, "The encoding of a part is unknown"),
+            Self::EmptyMessage => Answer::no(None, "A message without octets cancels the command"),
             Self::NulInMessage => Answer::bad("A message can have NUL only in a literal8"),
             Self::Impossible(_) => Answer::no(Code::Cannot, "No mailbox can have this name"),
             Self::TryCreate => Answer::no(Code::TryCreate, "There is no such mailbox"),

@@ -65,6 +65,10 @@ impl Session {
             AppendData::Utf8(payload) => self.uploads.take(payload)?,
             AppendData::Catenate(parts) => self.catenate(parts).await?,
         };
+        // RFC 3502 section 6.3.11: MUST be NO; it is how a client takes back all that it has sent.
+        if received.octets() == 0 {
+            return Err(Cause::EmptyMessage);
+        }
         let content = self.services.mailboxes.prepare_received(received).await?;
         let internal_date = message.date.map(|date| (Timestamp::from_seconds(date.seconds), date.zone_minutes));
         Ok(NewMessage { content, flags, keywords, internal_date })
