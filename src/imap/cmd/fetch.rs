@@ -13,6 +13,10 @@ use std::sync::Arc;
 
 impl Session {
     pub(super) async fn fetch(&mut self, mut fetch: Fetch) -> Outcome {
+        // RFC 7162 section 3.2.6: VANISHED belongs to an extension that is on only when it was enabled.
+        if fetch.vanished && !self.enabled.qresync {
+            return Err(Cause::QResyncFirst);
+        }
         // RFC 7162 section 3.1: both switch CONDSTORE on.
         self.enabled.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
         let selected = self.selected()?;
