@@ -478,11 +478,15 @@ pub const SEARCH_TEXT_JOB_MESSAGES: usize = 512;
 pub const SEARCH_JOB_MESSAGES_MIN: usize = 8;
 /// Messages whose facts one reading for a sort looks at.
 pub const FACTS_JOB_MESSAGES: usize = 2048;
+/// Listings of more messages than that which are sorted or threaded at a time.
+pub const GATHERINGS_MAX: usize = 2;
 /// Search results of one session that are kept up to date (RFC 5267 section 4.3.1).
 pub const IMAP_CONTEXTS_MAX: usize = 16;
 /// Mailboxes one session may be told of by NOTIFY, and events that are told at a time.
 pub const IMAP_NOTIFY_MAILBOXES_MAX: usize = 5000;
 pub const IMAP_NOTIFY_EVENTS_MAX: usize = 1000;
+/// Of new messages, shown unasked at a time: some buffers more at most.
+pub const IMAP_SHOWN_OCTETS_MAX: usize = 1024 * 1024;
 /// Messages times keys that a search looks at in memory without asking for a thread of its own.
 pub const SEARCH_INLINE_STEPS: usize = 50_000;
 /// Octets of the header fields that are kept beside a message's signature; longer ones are searched in its text.

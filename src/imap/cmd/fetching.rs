@@ -150,10 +150,16 @@ impl Fetching {
         Some(Block { numbers, fetch, large: 0 })
     }
 
-    /// Into one buffer; for a few small messages.
-    pub(super) async fn show_all(mut self, mailboxes: &Mailboxes, out: &mut Vec<u8>) -> Result<(), Cause> {
-        let mut said = Vec::new();
-        while self.show(mailboxes, &mut said).await? == Progress::More {
+    /// Into one buffer; for small messages, and no more of them than fit.
+    pub(super) async fn show_some(
+        mut self,
+        mailboxes: &Mailboxes,
+        octets_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        let (mut said, mut octets) = (Vec::new(), 0);
+        while self.show(mailboxes, &mut said).await? == Progress::More && (octets < octets_max || self.large.is_some()) {
+            octets += said.len();
             out.append(&mut said);
         }
         out.append(&mut said);

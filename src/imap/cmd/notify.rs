@@ -12,7 +12,9 @@ use crate::imap::replies::{Attribute, Code, ListReply, Status};
 use crate::imap::session::{COMPLETED, Notifying, Outcome, Session};
 use crate::imap::sources::{Asker, Place};
 use crate::mailbox::{AccountEvent, AccountFeed, EventKind, Listing, OTHER_USERS, Rights, Seen, State};
-use crate::types::limits::{BODY_CHUNK_OCTETS, IMAP_NOTIFY_EVENTS_MAX, IMAP_NOTIFY_MAILBOXES_MAX};
+use crate::types::limits::{
+    BODY_CHUNK_OCTETS, IMAP_NOTIFY_EVENTS_MAX, IMAP_NOTIFY_MAILBOXES_MAX, IMAP_SHOWN_OCTETS_MAX,
+};
 use crate::types::{HIERARCHY_SEPARATOR, MailboxId, MailboxName, UidSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -212,8 +214,9 @@ impl Session {
         self.replies.mailbox_status(&seen.name, &values);
     }
 
-    /// Shows new messages of the selected mailbox as was asked for (RFC 5465 section 5.2). What is large is left to be
-    /// fetched: here it would have to be in memory whole.
+    /// Shows new messages of the selected mailbox as was asked for (RFC 5465 section 5.2). What is large, and what is more
+    /// than `IMAP_SHOWN_OCTETS_MAX`, is left to be fetched: here it would have to be in memory whole, for each client that
+    /// doesn't read.
     pub(in crate::imap) async fn show_new(
         &mut self,
         mut items: Vec<FetchItem>,
@@ -235,7 +238,7 @@ impl Session {
             Style { keywords: Arc::clone(state.keywords()), utf8: self.replies.utf8, uid_only: self.enabled.uid_only };
         let pieces = self.selected()?.view.sequence().pieces_of(&small).collect();
         let fetching = Fetching::new(items, style, Arc::clone(state), pieces, UidSet::new(), false);
-        fetching.show_all(&self.services.mailboxes, &mut self.replies.out).await
+        fetching.show_some(&self.services.mailboxes, IMAP_SHOWN_OCTETS_MAX, &mut self.replies.out).await
     }
 }
 

@@ -188,3 +188,28 @@ async fn who_has_not_read_a_mailbox_hears_that_it_is_gone() {
     drop((reader, remover));
     served.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_new_messages_some_are_shown_and_the_rest_are_there() {
+    const MESSAGES: usize = 12;
+    const OCTETS: usize = 200 * 1024;
+    let served = Served::new().await;
+    let login = || Client::login(served.address(), "jane@example.org", "Secret123");
+    let (mut reader, mut writer) = (login().await, login().await);
+    assert!(reader.command("SELECT INBOX").await.is_ok());
+    let wanted = "NOTIFY SET (SELECTED (MessageNew (BODY.PEEK[]) MessageExpunge))";
+    assert!(reader.command(wanted).await.is_ok());
+    let message = format!("Subject: x\r\n\r\n{}", "y".repeat(OCTETS - 14));
+    let append = format!(" {{{OCTETS}+}}\r\n{message}").repeat(MESSAGES);
+    assert!(writer.command(&format!("APPEND Drafts{append}")).await.is_ok());
+    assert!(writer.command("SELECT Drafts").await.is_ok());
+    assert!(writer.command("COPY 1:* INBOX").await.is_ok());
+    starts_with(&mut reader, &format!("* {MESSAGES} EXISTS")).await;
+    let shown = reader.command("NOOP").await.texts().filter(|line| line.contains(" FETCH (UID ")).count();
+    assert!((1..MESSAGES).contains(&shown), "{shown} shown");
+    let rest = reader.command(&format!("FETCH {}:* BODY.PEEK[]", shown + 1)).await;
+    assert!(rest.is_ok() && rest.texts().all(|line| line.contains(&message)), "{}", rest.end);
+    assert_eq!(rest.untagged.len(), MESSAGES - shown);
+    drop((reader, writer));
+    served.end().await;
+}
