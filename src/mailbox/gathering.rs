@@ -38,8 +38,11 @@ impl Mailboxes {
         T: Send + 'static,
         R: Send + 'static,
     {
-        entries.sort_unstable_by_key(|entry| entry.body);
         let all = entries.len();
+        // What is held of each message is more than the mailbox itself holds, and working on it keeps a processor busy:
+        // many who ask for that at once wait for each other, so that others wait for none of them.
+        let turn = if all > FACTS_JOB_MESSAGES { self.gathering().await } else { None };
+        entries.sort_unstable_by_key(|entry| entry.body);
         let take = Arc::new(take);
         let begin = |piece: &[Entry]| -> Reading<(Uid, T)> {
             let (piece, take) = (piece.to_vec(), Arc::clone(&take));
@@ -71,7 +74,10 @@ impl Mailboxes {
         }
         blocking(move || {
             gathered.sort_unstable_by_key(|(uid, _)| *uid);
-            then(gathered)
+            let made = then(gathered);
+            // Here, and not with the caller: he can go away, and this goes on.
+            drop(turn);
+            made
         })
         .await
     }

@@ -4,12 +4,13 @@ use super::open::Registry;
 use super::{AccountFeed, Head, Incoming, LargeMessages, MailboxError, News, OpenMailbox, State, Told, incoming};
 use crate::store::Store;
 use crate::types::limits::{
-    MESSAGE_OCTETS_MAX, OPEN_MAILBOXES_UNUSED_MAX, OPEN_MESSAGES_MAX, READ_AHEAD_MAX, READ_BEFORE_SELECT_MAX,
+    GATHERINGS_MAX, MESSAGE_OCTETS_MAX, OPEN_MAILBOXES_UNUSED_MAX, OPEN_MESSAGES_MAX, READ_AHEAD_MAX,
+    READ_BEFORE_SELECT_MAX,
 };
 use crate::types::{AccountId, ModSeq, UidSet};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The bounds of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ struct Inner {
     open: Arc<Registry>,
     /// Who reads what nobody needs yet has one of these.
     ahead: Arc<Semaphore>,
+    /// Who sorts or threads many messages has one of these.
+    gathering: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Mailboxes {
@@ -64,6 +67,7 @@ impl Mailboxes {
             incoming_directory,
             large_messages: LargeMessages::start()?,
             ahead: Arc::new(Semaphore::new(READ_AHEAD_MAX)),
+            gathering: Arc::new(Semaphore::new(GATHERINGS_MAX)),
         })))
     }
 
@@ -134,6 +138,11 @@ impl Mailboxes {
         self.state(mailbox).await?;
         let uids = mailbox.uids_as_told(self.store(), told).await?;
         Ok((uids.count() == u64::from(told.messages)).then_some(uids))
+    }
+
+    /// In the order in which they came. Nobody closes it.
+    pub(super) async fn gathering(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.gathering).acquire_owned().await.ok()
     }
 
     pub(super) fn registry(&self) -> &Registry {

@@ -158,7 +158,8 @@ impl Fetching {
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {
         let (mut said, mut octets) = (Vec::new(), 0);
-        while self.show(mailboxes, &mut said).await? == Progress::More && (octets < octets_max || self.large.is_some()) {
+        while self.show(mailboxes, &mut said).await? == Progress::More && (octets < octets_max || self.large.is_some())
+        {
             octets += said.len();
             out.append(&mut said);
         }

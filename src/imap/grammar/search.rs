@@ -108,7 +108,7 @@ pub(super) fn sort(input: &mut Input<'_>, addressing: Addressing) -> Parsed<Body
     if returns.is_some() {
         input.space()?;
     }
-    let criteria = input.list(sort_criterion)?;
+    let criteria = each_key_once(input.list(sort_criterion)?);
     input.space()?;
     let charset = charset(input).map_err(|cause| unsaved(cause, returns.as_deref()))?;
     input.space()?;
@@ -239,6 +239,18 @@ fn sort_criterion(input: &mut Input<'_>) -> Parsed<SortCriterion> {
         }
     };
     Ok(SortCriterion { key, reverse })
+}
+
+/// Messages that are equal by a key are so when it is named again: the next time it decides nothing, and would cost as
+/// much as the first.
+fn each_key_once(criteria: Vec<SortCriterion>) -> Vec<SortCriterion> {
+    let mut once: Vec<SortCriterion> = Vec::new();
+    for criterion in criteria {
+        if once.iter().all(|before| before.key != criterion.key) {
+            once.push(criterion);
+        }
+    }
+    once
 }
 
 fn unsaved(cause: Cause, returns: Option<&[ReturnOption]>) -> Cause {

@@ -481,6 +481,15 @@ fn sorting_threading_and_others() {
         },
     );
     check(
+        "SORT (SUBJECT REVERSE SUBJECT DATE SUBJECT) UTF-8 ALL",
+        Body::Sort {
+            addressing: Addressing::Sequence,
+            returns: None,
+            criteria: vec![criterion(SortKey::Subject, false), criterion(SortKey::Date, false)],
+            key: Key::All,
+        },
+    );
+    check(
         "THREAD REFERENCES UTF-8 ALL",
         Body::Thread { addressing: Addressing::Sequence, algorithm: ThreadAlgorithm::References, key: Key::All },
     );
