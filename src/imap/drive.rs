@@ -73,7 +73,7 @@ impl Run<'_> {
                 Step::GoOn => {
                     let waiting = self.connection.queue_mut().len() + self.session.replies.out.len();
                     if waiting >= OUTPUT_OCTETS_HIGH_WATER {
-                        self.send().await?;
+                        self.send_a_piece().await?;
                     }
                     let step = self.go_on().await?;
                     self.framer.resize(self.session.sizes());
@@ -143,6 +143,20 @@ impl Run<'_> {
             return Ok(());
         }
         self.connection.flush().await
+    }
+
+    /// Writes what the session has said before it goes on. Where the client lets us wait, nothing waits with us that
+    /// others would have to make room for.
+    async fn send_a_piece(&mut self) -> Result<(), NetError> {
+        self.queue();
+        let Self { connection, session, driver, .. } = self;
+        let mut flushing = std::pin::pin!(connection.flush());
+        tokio::select! {
+            biased;
+            flushed = &mut flushing => return flushed,
+            () = sleep(driver.services.patience) => session.rest(),
+        }
+        flushing.await
     }
 
     /// Feeds the next event, waiting for it if need be.

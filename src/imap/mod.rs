@@ -21,6 +21,7 @@ pub mod replies;
 mod searching;
 mod selected;
 mod session;
+mod snapshot;
 pub mod sorting;
 mod sources;
 pub mod threading;

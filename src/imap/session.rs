@@ -244,6 +244,16 @@ impl Session {
         *self = Self::new(Arc::clone(&self.services), self.id, link);
     }
 
+    /// The client doesn't read: a command that is done in pieces lets go of what it can look up again.
+    pub(super) fn rest(&mut self) {
+        let Some(Next::Run(running)) = &mut self.next else { return };
+        match &mut **running {
+            Running::Fetching(fetching) => fetching.rest(),
+            Running::Telling(telling) => telling.rest(),
+            Running::Filtering(_) => {}
+        }
+    }
+
     /// Does the next piece of what there is to do.
     pub(super) async fn go_on(&mut self) -> Step {
         // Boxed, so that a session that waits does not keep room for the largest of all handlers.

@@ -9,6 +9,7 @@ use crate::imap::fetching::{Item, Messages, Style, content_item, entry_item, nee
 use crate::imap::grammar::FetchItem;
 use crate::imap::replies::Code;
 use crate::imap::session::{Done, Outcome, Running, Session};
+use crate::imap::snapshot::Snapshot;
 use crate::imap::view::Piece;
 use crate::mailbox::{Entry, Fetch, Fetched, MailboxError, Mailboxes, MessageView, Needs, Place, State};
 use crate::types::UidSet;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub(in crate::imap) struct Fetching {
     job: Arc<Job>,
-    state: Arc<State>,
+    snapshot: Snapshot,
     place: Place,
     messages: Messages,
     needs: Option<Needs>,
@@ -94,7 +95,7 @@ impl Fetching {
         let (shown, unknown_encoding) = (AtomicUsize::new(0), AtomicBool::new(false));
         Self {
             job: Arc::new(Job { items, style, newly_seen, shows_flags, shown, unknown_encoding }),
-            state,
+            snapshot: Snapshot::new(state),
             place: Place::default(),
             messages: Messages::new(pieces),
             needs,
@@ -106,10 +107,34 @@ impl Fetching {
         }
     }
 
+    pub(in crate::imap) fn rest(&mut self) {
+        self.snapshot.rest();
+    }
+
+    /// Nothing of a message is half said, and what comes next is looked up.
+    fn is_between_messages(&self) -> bool {
+        self.large.is_none() && self.block.is_none()
+    }
+
+    /// Goes on with a newer state of the mailbox, of which the client knows the keywords.
+    fn look_at(&mut self, state: Arc<State>) {
+        let Job { items, style, newly_seen, shows_flags, unknown_encoding, .. } = &*self.job;
+        self.job = Arc::new(Job {
+            items: items.clone(),
+            style: Style { keywords: Arc::clone(state.keywords()), ..style.clone() },
+            newly_seen: newly_seen.clone(),
+            shows_flags: *shows_flags,
+            shown: AtomicUsize::new(0),
+            unknown_encoding: AtomicBool::new(unknown_encoding.load(Ordering::Relaxed)),
+        });
+        self.snapshot = Snapshot::new(state);
+        self.place = Place::default();
+    }
+
     /// The next message that is still there.
     fn next_message(&mut self) -> Option<(u32, &Entry)> {
-        let Self { state, place, messages, missing, .. } = self;
-        let state: &State = state;
+        let Self { snapshot, place, messages, missing, .. } = self;
+        let state = snapshot.state()?;
         loop {
             let (number, uid) = messages.next()?;
             if let Some(entry) = state.entry_near(place, uid) {
@@ -214,6 +239,11 @@ enum Progress {
 
 impl Session {
     pub(in crate::imap) async fn show_messages(&mut self, mut fetching: Fetching) -> Outcome {
+        if fetching.is_between_messages()
+            && let Some(state) = self.newer_than(&fetching.snapshot).await?
+        {
+            fetching.look_at(state);
+        }
         if fetching.show(&self.services.mailboxes, &mut self.replies.out).await? == Progress::More {
             return self.run(Running::Fetching(fetching));
         }

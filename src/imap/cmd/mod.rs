@@ -151,7 +151,7 @@ pub(super) async fn answer(session: &mut Session, line: &[u8]) -> Outcome {
 pub(super) async fn run(session: &mut Session, running: Running) -> Outcome {
     match running {
         Running::Fetching(fetching) => session.show_messages(fetching).await,
-        Running::Telling(telling) => session.tell_stored(telling),
+        Running::Telling(telling) => session.tell_stored(telling).await,
         Running::Filtering(filtering) => session.filter_next(filtering).await,
     }
 }

@@ -8,6 +8,7 @@ use crate::imap::grammar::{Addressing, Flag, FlagChange, Store};
 use crate::imap::replies::Code;
 use crate::imap::selected::{changed_of, flags_reply, mod_seq_reply};
 use crate::imap::session::{Done, Outcome, Running, Session};
+use crate::imap::snapshot::Snapshot;
 use crate::mailbox::{FlagRequest, FlagVerb, Place, State};
 use crate::types::limits::OUTPUT_OCTETS_HIGH_WATER;
 use crate::types::{Flags, ModSeq, Uid, UidSet};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// Flags that were changed and are still to be said.
 pub(in crate::imap) struct Telling {
     messages: Messages,
-    state: Arc<State>,
+    snapshot: Snapshot,
     place: Place,
     addressing: Addressing,
     what: Told,
@@ -30,6 +31,12 @@ enum Told {
     /// RFC 7162 section 3.1.3: also when the client wants no flags.
     ModSeq,
     Nothing,
+}
+
+impl Telling {
+    pub(in crate::imap) fn rest(&mut self) {
+        self.snapshot.rest();
+    }
 }
 
 impl Session {
@@ -101,7 +108,8 @@ impl Session {
         let messages = Messages::new(selected.view.sequence().pieces_of(&shown).collect());
         let code = self.one_code(code, limited);
         let (place, addressing) = (Place::default(), store.addressing);
-        self.run(Running::Telling(Telling { messages, state, place, addressing, what, code, missing }))
+        let snapshot = Snapshot::new(state);
+        self.run(Running::Telling(Telling { messages, snapshot, place, addressing, what, code, missing }))
     }
 
     /// Scripts that run when flags change (RFC 6785 section 2.2.3).
@@ -128,7 +136,10 @@ impl Session {
     }
 
     /// As much as fits into one write.
-    pub(in crate::imap) fn tell_stored(&mut self, mut telling: Telling) -> Outcome {
+    pub(in crate::imap) async fn tell_stored(&mut self, mut telling: Telling) -> Outcome {
+        if let Some(state) = self.newer_than(&telling.snapshot).await? {
+            (telling.snapshot, telling.place) = (Snapshot::new(state), Place::default());
+        }
         let with_uid = telling.addressing == Addressing::Uid || self.enabled.condstore || self.enabled.rev2;
         while self.replies.out.len() < OUTPUT_OCTETS_HIGH_WATER {
             let Some((number, uid)) = telling.messages.next() else {
@@ -138,11 +149,12 @@ impl Session {
                     Ok(Done::Completed(telling.code))
                 };
             };
-            let Some(changed) = telling.state.entry_near(&mut telling.place, uid).map(changed_of) else { continue };
+            let Some(state) = telling.snapshot.state() else { break };
+            let Some(changed) = state.entry_near(&mut telling.place, uid).map(changed_of) else { continue };
             match telling.what {
                 Told::Flags => {
                     let uid = with_uid.then_some(uid);
-                    let keywords = telling.state.keywords();
+                    let keywords = state.keywords();
                     flags_reply(number, &changed, uid, keywords, self.enabled, &mut self.replies);
                 }
                 Told::ModSeq => mod_seq_reply(number, &changed, self.enabled, &mut self.replies),

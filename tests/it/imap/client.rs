@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Much longer than a server that works ever takes.
@@ -34,16 +34,33 @@ impl Answer {
 
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
-        let mut client = Self { stream: BufReader::new(TcpStream::connect(address).await.unwrap()), number: 0 };
+        Self::begin(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    async fn begin(stream: TcpStream) -> Self {
+        let mut client = Self { stream: BufReader::new(stream), number: 0 };
         client.line().await.expect("a greeting");
         client
     }
 
     pub async fn login(address: SocketAddr, name: &str, password: &str) -> Self {
-        let mut client = Self::connect(address).await;
+        let client = Self::connect(address).await;
+        client.logged_in(name, password).await
+    }
+
+    /// One whose system keeps little for it: what it does not read stays with the server.
+    pub async fn narrow_login(address: SocketAddr, name: &str, password: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(32 * 1024).unwrap();
+        let client = Self::begin(socket.connect(address).await.unwrap()).await;
+        client.logged_in(name, password).await
+    }
+
+    async fn logged_in(mut self, name: &str, password: &str) -> Self {
+        let client = &mut self;
         let answer = client.command(&format!("LOGIN {name} {password}")).await;
         assert!(answer.is_ok(), "{answer:?}");
-        client
+        self
     }
 
     pub async fn say(&mut self, octets: &[u8]) {

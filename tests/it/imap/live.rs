@@ -3,10 +3,14 @@
 use super::client::Client;
 use crate::imap_clients::Served;
 use crate::support::house::House;
+use posthouse::types::MailboxName;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is on the disk is shown within this.
 const SHOWN_WITHIN: Duration = Duration::from_millis(50);
+/// What a client that does not read may keep others from.
+const LET_GO_WITHIN: Duration = Duration::from_secs(10);
 /// The machine may be busy with other tests: the quickest of so many counts. A timer of ours would show in each.
 const TRIES: usize = 12;
 
@@ -211,5 +215,41 @@ async fn of_many_new_messages_some_are_shown_and_the_rest_are_there() {
     assert!(rest.is_ok() && rest.texts().all(|line| line.contains(&message)), "{}", rest.end);
     assert_eq!(rest.untagged.len(), MESSAGES - shown);
     drop((reader, writer));
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_what_he_asked_for_holds_no_state_of_the_mailbox() {
+    const MESSAGES: usize = 3200;
+    let served = Served::furnished(|house| house.progress = Duration::from_millis(20)).await;
+    let jane = "jane@example.org";
+    let mut writer = Client::login(served.address(), jane, "Secret123").await;
+    assert!(writer.command(&format!("APPEND INBOX{}", " {4+}\r\n\r\nxy".repeat(100))).await.is_ok());
+    assert!(writer.command("SELECT INBOX").await.is_ok());
+    for times in 0..5 {
+        assert!(writer.command(&format!("UID COPY 1:{} INBOX", 100 << times)).await.is_ok());
+    }
+    let mut reader = Client::narrow_login(served.address(), jane, "Secret123").await;
+    assert!(reader.command("SELECT INBOX").await.is_ok());
+    reader.say(format!("x FETCH 1:* (FLAGS{})\r\n", " INTERNALDATE".repeat(60)).as_bytes()).await;
+    starts_with(&mut reader, "* 1 FETCH").await;
+    let owner = served.house.account("jane").await;
+    let (_, inbox) = served.house.mailboxes.open(owner, &MailboxName::inbox()).await.expect("opens");
+    let waiting = Instant::now();
+    // One is the mailbox's own, and one is ours.
+    while inbox.state_in_memory().is_some_and(|state| Arc::strong_count(&state) > 2) {
+        assert!(waiting.elapsed() < LET_GO_WITHIN, "the state is held");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(writer.command(&format!("STORE {MESSAGES} +FLAGS (late)")).await.is_ok());
+    let answer = reader.answer("x").await.expect("an answer");
+    let lines: Vec<String> = answer.texts().collect();
+    let listed = lines.iter().position(|line| line.starts_with("* FLAGS ") && line.contains("late"));
+    let shown = lines.iter().position(|line| line.contains("FETCH") && line.contains("late"));
+    assert!(answer.is_ok() && listed.is_some() && shown > listed, "{listed:?} {shown:?} {}", answer.end);
+    // The first was read before; the change is told once more, as news.
+    assert_eq!(lines.iter().filter(|line| line.contains(" FETCH ")).count(), MESSAGES - 1 + 1);
+    drop(reader);
+    drop(writer);
     served.end().await;
 }

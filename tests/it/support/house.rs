@@ -109,7 +109,7 @@ impl House {
         self.change(DirectoryChange::SetCredentials { address, credentials }).await;
     }
 
-    async fn account(&self, person: &str) -> AccountId {
+    pub async fn account(&self, person: &str) -> AccountId {
         let address = Address::parse(&format!("{person}@example.org")).unwrap();
         self.store.account(&address).await.unwrap().unwrap().id
     }
