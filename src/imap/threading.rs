@@ -143,7 +143,7 @@ impl Links {
         }
         for (message, fact) in facts.iter().enumerate() {
             let message = message as u32;
-            let mut before = None;
+            let (mut before, mut last) = (None, None);
             for id in &fact.references {
                 let node = *nodes.entry(id).or_insert_with(|| links.new_node());
                 if let Some(parent) = before
@@ -152,13 +152,16 @@ impl Links {
                     links.link(parent, node);
                 }
                 before = Some(node);
+                // Who names himself last means the one before.
+                if node != message {
+                    last = Some(node);
+                }
             }
-            // Step 1 (B): what a message says of itself counts more than what others say of it.
-            let said = std::mem::replace(&mut links.parents[message as usize], NONE);
-            if let Some(parent) = before
-                && !links.link(parent, message)
-            {
-                links.parents[message as usize] = said;
+            // Step 1 (B): what a message says of itself counts more than what others say of it, even if that closed a loop
+            // and leaves it without a parent.
+            links.parents[message as usize] = NONE;
+            if let Some(parent) = last {
+                links.link(parent, message);
             }
         }
         links
@@ -171,16 +174,16 @@ impl Links {
     }
 
     /// Unless that closed a loop.
-    fn link(&mut self, parent: u32, child: u32) -> bool {
+    fn link(&mut self, parent: u32, child: u32) {
         if parent == child {
-            return false;
+            return;
         }
         // What has nothing below it is above nobody.
         if self.has_children[child as usize] {
             let mut above = parent;
             for step in 0.. {
                 if above == child || step == THREAD_STEPS_MAX {
-                    return false;
+                    return;
                 }
                 above = self.parents[above as usize];
                 if above == NONE {
@@ -190,7 +193,6 @@ impl Links {
         }
         self.parents[child as usize] = parent;
         self.has_children[parent as usize] = true;
-        true
     }
 }
 
