@@ -87,6 +87,8 @@ struct Words {
     /// Where the last word begins, in the phrase and in the address, that no address can be joined to what stands before
     /// it: behind a blank, with neither a dot nor an `@` on either side.
     gap: Option<(usize, usize)>,
+    /// The same behind the `@`: where in `spec` the domain ends.
+    domain_end: Option<usize>,
     /// Of several the last: the name stands behind the address.
     comment: Option<Vec<u8>>,
     blank_before: bool,
@@ -96,8 +98,11 @@ impl Words {
     fn word(&mut self, octets: &[u8]) {
         if self.blank_before && !self.phrase.is_empty() {
             let joins = |octet: Option<&u8>| matches!(octet, Some(b'.' | b'@'));
-            if self.at.is_none() && !joins(self.phrase.last()) && !joins(octets.first()) {
-                self.gap = Some((self.phrase.len(), self.spec.len()));
+            if !joins(self.phrase.last()) && !joins(octets.first()) {
+                match self.at {
+                    None => self.gap = Some((self.phrase.len(), self.spec.len())),
+                    Some(_) => _ = self.domain_end.get_or_insert(self.spec.len()),
+                }
             }
             self.phrase.push(b' ');
         }
@@ -114,15 +119,17 @@ impl Words {
     fn into_mailbox(self) -> Mailbox {
         match self.at {
             Some(at) => {
-                // `Jane Doe jane@x.example`, where somebody left the angles out. Not if the name would have an `@`: whose
-                // message that is can't be told.
-                let gap = self.gap.filter(|(_, start)| memchr::memchr(b'@', &self.spec[*start..at]).is_none());
+                // `Jane Doe jane@x.example` and `jane@x.example for Jane`, where somebody left the angles out. Not if there is
+                // another `@`: whose message that is can't be told.
+                let is_only = memchr::memchr_iter(b'@', &self.spec).count() == 1;
+                let gap = self.gap.filter(|_| is_only);
                 let (name, start) = gap.map_or((None, 0), |(end, start)| (Some(self.phrase[..end].to_vec()), start));
+                let end = self.domain_end.filter(|_| is_only).unwrap_or(self.spec.len());
                 Mailbox {
                     name: name.or(self.comment),
                     route: None,
                     local: self.spec[start..at].to_vec(),
-                    domain: Some(self.spec[at + 1..].to_vec()),
+                    domain: Some(self.spec[at + 1..end].to_vec()),
                 }
             }
             None => Mailbox { name: self.comment, route: None, local: self.phrase, domain: None },
@@ -329,6 +336,7 @@ mod tests {
         check("Jane Doe jane@x.example, c@d", "Jane Doe <jane@x.example>|<c@d>");
         check("\"Doe, J\" jane . doe @ x . example (office)", "Doe, J <jane.doe@x.example>");
         check("jane@x.example jim@y.example", "<jane@x.examplejim@y.example>");
+        check("jane@x . example for (a) Jane, c@d\r\n e", "a <jane@x.example>|<c@d>");
         check("Jane <<a@b>>, <<c@d>> (C)", "Jane <a@b>|C <c@d>");
         check("(first) a@b (Jane)", "Jane <a@b>");
     }
