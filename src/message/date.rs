@@ -111,19 +111,20 @@ impl Draft {
         } else if word.starts_with(['+', '-']) {
             // The first zone counts: `+0100 (CET)`, `-0700 PDT`.
             self.offset_seconds.get_or_insert(numeric_zone(word).unwrap_or(0));
-        } else if !self.is_complete() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        } else if !self.has_day() && word.bytes().all(|byte| byte.is_ascii_digit()) {
             self.number(word)?;
-        } else if self.clock.is_some() {
+        } else if self.clock.is_some() || self.has_day() {
             self.offset_seconds.get_or_insert(named_zone(word));
-        } else if !is_day_name(word) {
-            return None;
+        } else if self.day.is_some() || self.month.is_some() {
+            // Before them stands the day of the week, in whatever language.
+            is_day_name(word).then_some(())?;
         }
         Some(())
     }
 
-    /// Nothing but a zone is missing; what comes behind that says nothing.
-    fn is_complete(&self) -> bool {
-        self.day.is_some() && self.month.is_some() && self.year.is_some() && self.clock.is_some()
+    /// Whatever comes behind that, but a time, is a zone or says nothing.
+    fn has_day(&self) -> bool {
+        self.day.is_some() && self.month.is_some() && self.year.is_some()
     }
 
     /// The day comes before the year in every order there is.
@@ -259,6 +260,8 @@ mod tests {
         for zone in ["+01", "+1", "+01:00", "GMT+1", "UTC+0100", "gmt+01:00"] {
             check(&format!("1 Jan 2020 10:00:00 {zone}"), "Wed, 01 Jan 2020 10:00:00 +0100");
         }
+        check("ven. 3 Jan 2020 10:00:00 +0000", "Fri, 03 Jan 2020 10:00:00 +0000");
+        check("1 Jan 2020 EST", "Wed, 01 Jan 2020 00:00:00 -0500");
         check("1 Jan 2020 10.00.01 -0100", "Wed, 01 Jan 2020 10:00:01 -0100");
         for time in ["", "25:00:00", "24:00:00 +0000", "10:60", "1:"] {
             check(&format!("1 Jan 2020 {time}"), "Wed, 01 Jan 2020 00:00:00 +0000");
