@@ -211,7 +211,8 @@ fn return_options(input: &mut Input<'_>) -> Parsed<Option<Vec<ReturnOption>>> {
         input.back_to(start);
         return input.fail("one PARTIAL and no ALL");
     }
-    if options.is_empty() {
+    // RFC 4731 section 3.1: no option is ALL. CONTEXT is a hint and asks for nothing.
+    if options.iter().all(|option| *option == ReturnOption::Context) {
         options.push(ReturnOption::All);
     }
     Ok(Some(options))
@@ -289,7 +290,11 @@ fn charset(input: &mut Input<'_>) -> Parsed<Charset> {
         _ if name.eq_ignore_ascii_case(b"US-ASCII") => Ok(encoding_rs::UTF_8),
         // Replacement stands for encodings that are dangerous to read.
         Some(charset) if charset != encoding_rs::REPLACEMENT => Ok(charset),
-        _ => Err(Cause::BadCharset),
+        _ => {
+            // Where the keys are missing, what stands here was meant for one.
+            input.space()?;
+            Err(Cause::BadCharset)
+        }
     }
 }
 
