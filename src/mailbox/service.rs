@@ -1,6 +1,6 @@
 //! The service: one per server, shared by all sessions.
 
-use super::open::Registry;
+use super::open::{Bounds, Registry};
 use super::{AccountFeed, Head, Incoming, LargeMessages, MailboxError, News, OpenMailbox, State, Told, incoming};
 use crate::store::Store;
 use crate::types::limits::{
@@ -87,16 +87,18 @@ impl Mailboxes {
 
     /// The messages of an open mailbox as of now. A session keeps this for a command and not while it is idle.
     pub async fn state(&self, mailbox: &OpenMailbox) -> Result<Arc<State>, MailboxError> {
+        self.0.open.mark_used(mailbox);
         if let Some(state) = mailbox.state_in_memory() {
             return Ok(state);
         }
         let read = mailbox.state(self.store()).await;
-        self.make_room(mailbox);
+        self.make_room(mailbox, read.as_ref().map_or(0, |state| state.counters().messages as usize));
         read
     }
 
-    pub(super) fn make_room(&self, except: &OpenMailbox) {
-        self.0.open.make_room(except.id(), self.0.settings.open_messages_max, OPEN_MAILBOXES_UNUSED_MAX);
+    fn make_room(&self, except: &OpenMailbox, read: usize) {
+        let bounds = Bounds { messages_max: self.0.settings.open_messages_max, unused_max: OPEN_MAILBOXES_UNUSED_MAX };
+        self.0.open.make_room(except.id(), read, bounds);
     }
 
     /// What SELECT tells. Of a large mailbox that is not in memory this is its record: SELECT would else wait for every
@@ -110,7 +112,7 @@ impl Mailboxes {
         if record.messages <= self.0.settings.read_at_once_max {
             return Ok(Head::of_state(self.state(mailbox).await?));
         }
-        self.make_room(mailbox);
+        self.make_room(mailbox, 0);
         self.read_ahead(mailbox);
         Ok(Head::of_record(&record))
     }

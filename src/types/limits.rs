@@ -88,6 +88,8 @@ pub const WRITER_QUEUE_MAX: usize = 1024;
 pub const READERS: usize = 4;
 /// Threads that read what mailboxes hold into memory.
 pub const MAILBOX_READERS: usize = 4;
+/// Mailboxes of some thousand messages and more that these read at a time.
+pub const LARGE_MAILBOXES_READ_MAX: usize = 2;
 /// Targets of one redirection; also the fan-out one message may have through local redirections.
 pub const REDIRECTION_TARGETS_MAX: usize = 100;
 /// Addresses one message may pass through on its way to a mailbox.
@@ -389,6 +391,8 @@ pub const READ_BEFORE_SELECT_MAX: u32 = 2048;
 pub const READ_AHEAD_MAX: usize = 2;
 /// Mailboxes that stay in memory after the last session left them.
 pub const OPEN_MAILBOXES_UNUSED_MAX: usize = 4096;
+/// So many times at most something is opened before unused mailboxes are counted again.
+pub const MAKE_ROOM_TURNS: usize = 64;
 /// Expunges of an open mailbox that are remembered in memory; for older ones the store is asked.
 pub const EXPUNGES_REMEMBERED_MAX: usize = 256;
 /// Events of an account that wait for a session that does not listen; beyond, it is told to look at everything.

@@ -20,7 +20,7 @@ mod tests;
 
 pub use feed::{AccountEvent, AccountFeed, EventKind};
 pub use head::{Head, Told};
-pub(super) use registry::Registry;
+pub(super) use registry::{Bounds, Registry};
 pub use state::{Counters, Gone, News, Place, State};
 
 use super::MailboxError;

@@ -4,9 +4,10 @@ use super::feed::AccountFeeds;
 use super::names::Names;
 use super::{AccountFeed, OpenMailbox, mark_used};
 use crate::store::{Store, Touched};
+use crate::types::limits::MAKE_ROOM_TURNS;
 use crate::types::{AccountId, MailboxId, MailboxName};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, Default)]
@@ -15,6 +16,26 @@ pub(in crate::mailbox) struct Registry {
     names: Mutex<Names>,
     feeds: AccountFeeds,
     clock: AtomicU64,
+    /// Held in memory as of the last count, and read since.
+    messages: AtomicUsize,
+    turns: AtomicUsize,
+}
+
+/// How much may be in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mailbox) struct Bounds {
+    pub(in crate::mailbox) messages_max: usize,
+    /// Mailboxes that no session has open.
+    pub(in crate::mailbox) unused_max: usize,
+}
+
+/// In the order in which they are forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    in_use: bool,
+    used: u64,
+    id: MailboxId,
+    messages: usize,
 }
 
 impl Registry {
@@ -70,28 +91,47 @@ impl Registry {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).put(generation, owner, name, id);
     }
 
+    /// Somebody asks about its messages.
+    pub(in crate::mailbox) fn mark_used(&self, mailbox: &OpenMailbox) {
+        mark_used(mailbox, self.clock.fetch_add(1, Ordering::Relaxed));
+    }
+
+    /// After so many messages of `except` were read. All open mailboxes are gone through only when there may be too much,
+    /// or at every so many calls: ten thousand may be open, and each call would keep the writer waiting.
+    pub(in crate::mailbox) fn make_room(&self, except: MailboxId, read: usize, bounds: Bounds) {
+        let messages = self.messages.fetch_add(read, Ordering::Relaxed).saturating_add(read);
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        if messages > bounds.messages_max || turn.is_multiple_of(MAKE_ROOM_TURNS) {
+            self.forget_oldest(except, bounds);
+        }
+    }
+
     /// Forgets what was asked about longest ago until the rest is within bounds. `except` was just read.
-    pub(in crate::mailbox) fn make_room(&self, except: MailboxId, messages_max: usize, unused_max: usize) {
+    pub(super) fn forget_oldest(&self, except: MailboxId, bounds: Bounds) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let held =
-            |mailbox: &OpenMailbox| mailbox.state_in_memory().map_or(0, |state| state.counters().messages as usize);
-        let mut messages: usize = open.values().map(|mailbox| held(mailbox)).sum();
         // One reference is the registry's own.
         let unused = |mailbox: &Arc<OpenMailbox>| Arc::strong_count(mailbox) == 1;
-        let mut unused_count = open.values().filter(|mailbox| unused(mailbox)).count();
         open.retain(|_, mailbox| !(mailbox.is_gone() && unused(mailbox)));
-        if messages <= messages_max && unused_count <= unused_max {
-            return;
+        let candidate = |(id, mailbox): (&MailboxId, &Arc<OpenMailbox>)| Candidate {
+            in_use: !unused(mailbox),
+            used: mailbox.used.load(Ordering::Relaxed),
+            id: *id,
+            messages: mailbox.state_in_memory().map_or(0, |state| state.counters().messages as usize),
+        };
+        let mut oldest: Vec<Candidate> = open.iter().map(candidate).collect();
+        let mut messages: usize = oldest.iter().map(|candidate| candidate.messages).sum();
+        let mut unused_count = oldest.iter().filter(|candidate| !candidate.in_use).count();
+        let fits = |messages: usize, unused: usize| messages <= bounds.messages_max && unused <= bounds.unused_max;
+        if !fits(messages, unused_count) {
+            oldest.sort_unstable();
         }
-        let mut oldest: Vec<(bool, u64, MailboxId)> =
-            open.iter().map(|(id, mailbox)| (!unused(mailbox), mailbox.used.load(Ordering::Relaxed), *id)).collect();
-        oldest.sort_unstable();
-        for (in_use, _, id) in oldest {
-            if messages <= messages_max && unused_count <= unused_max {
-                return;
+        for Candidate { in_use, id, messages: held, .. } in oldest {
+            if fits(messages, unused_count) {
+                break;
             }
+            // Counted once: it may grow or be read while we are here.
             let Some(mailbox) = open.get(&id).filter(|_| id != except) else { continue };
-            messages -= held(mailbox);
+            messages -= held;
             if in_use {
                 mailbox.forget();
             } else {
@@ -99,6 +139,7 @@ impl Registry {
                 open.remove(&id);
             }
         }
+        self.messages.store(messages, Ordering::Relaxed);
     }
 
     #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Open mailboxes against a naive model: whatever happens in whatever order, what is in memory is what the store has,
 //! and whoever follows the news knows all of it.
 
-use super::Registry;
+use super::{Bounds, Registry};
 use crate::mailbox::Entry;
 use crate::mailbox::open::{Gone, Head, OpenMailbox, Place};
 use crate::mailbox::tests::World;
 use crate::store::{FlagChange, FlagVerb, Store};
+use crate::types::limits::MAKE_ROOM_TURNS;
 use crate::types::{Flags, MailboxId, ModSeq, ThreadId, Uid, UidSet};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -219,8 +220,39 @@ fn a_deleted_mailbox_is_gone_for_those_who_have_it_open() {
         drop(open);
         assert!(registry.open(world.jane, archive).state(&world.store).await.is_err());
         let inbox = registry.open(world.jane, world.inbox);
-        registry.make_room(inbox.id(), 0, 0);
+        registry.forget_oldest(inbox.id(), bounds(0, 0));
         assert_eq!(registry.len(), 1);
+    });
+}
+
+fn bounds(messages_max: usize, unused_max: usize) -> Bounds {
+    Bounds { messages_max, unused_max }
+}
+
+#[test]
+fn memory_is_looked_through_when_it_may_be_full() {
+    crate::mailbox::tests::block_on(async {
+        let world = World::new().await;
+        world.deliver_many(10).await;
+        let registry = Registry::observing(&world.store);
+        let inbox = registry.open(world.jane, world.inbox);
+        inbox.state(&world.store).await.expect("readable");
+        let archive = registry.open(world.jane, world.mailbox("Archive").await);
+        registry.make_room(archive.id(), 10, bounds(10, 0));
+        // What was counted is known: as much as is allowed is no reason to look.
+        for _ in 0..10 {
+            registry.make_room(archive.id(), 0, bounds(10, 0));
+            assert!(inbox.state_in_memory().is_some());
+        }
+        registry.make_room(archive.id(), 1, bounds(10, 0));
+        assert!(inbox.state_in_memory().is_some(), "counted anew, it is no more than before");
+        registry.make_room(archive.id(), 0, bounds(9, 0));
+        assert!(inbox.state_in_memory().is_none());
+        drop(archive);
+        for _ in 0..MAKE_ROOM_TURNS {
+            registry.make_room(inbox.id(), 0, bounds(10, 0));
+        }
+        assert_eq!(registry.len(), 1, "unused ones are counted from time to time");
     });
 }
 
@@ -243,14 +275,14 @@ fn only_so_much_is_in_memory_and_what_is_in_use_goes_last() {
         }
         let loaded = |open: &[Arc<OpenMailbox>]| open.iter().filter(|one| one.state_in_memory().is_some()).count();
         let last = open[3].id();
-        registry.make_room(last, 40, 0);
+        registry.forget_oldest(last, bounds(40, 0));
         assert_eq!(loaded(&open), 4);
-        registry.make_room(last, 35, 0);
+        registry.forget_oldest(last, bounds(35, 0));
         assert_eq!((loaded(&open), open[0].state_in_memory().is_none()), (3, true), "the one longest unused");
         drop(open.remove(2));
-        registry.make_room(last, 25, 1);
+        registry.forget_oldest(last, bounds(25, 1));
         assert_eq!((registry.len(), loaded(&open)), (3, 2), "an unused one goes before those in use");
-        registry.make_room(last, 0, 0);
+        registry.forget_oldest(last, bounds(0, 0));
         assert_eq!(loaded(&open), 1, "what was just read stays");
         // Forgotten in the middle of a session: it reads again and hears what it missed.
         let through = open[0].state(&world.store).await.expect("read again").highest_modseq();
