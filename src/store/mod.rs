@@ -93,13 +93,14 @@ pub use turns::{PutOff, Refusing, SendEnd, Settlement, Taken, TargetNews, Target
 pub use verify::{Finding, verify_file};
 
 use crate::types::Clock;
-use crate::types::limits::{MAILBOX_READERS, READERS};
+use crate::types::limits::{LARGE_MAILBOXES_READ_MAX, MAILBOX_READERS, READERS};
 use engine::{Engine, Reading};
 use generations::Generations;
 use lock::DirectoryLock;
 use readers::Readers;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Semaphore;
 use tx::Tx;
 use writer::Writer;
 
@@ -142,6 +143,8 @@ struct Inner {
     readers: Readers,
     /// Apart, so that nobody waits for a mailbox behind other people's searches.
     mailbox_readers: Readers,
+    /// Who reads a large mailbox has one of these.
+    large_mailboxes: Semaphore,
     writer: Writer,
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
@@ -184,6 +187,7 @@ impl Store {
             writer,
             readers,
             mailbox_readers,
+            large_mailboxes: Semaphore::new(LARGE_MAILBOXES_READ_MAX),
             engine,
             clock,
             observers,

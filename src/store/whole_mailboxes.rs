@@ -26,9 +26,19 @@ impl Store {
             let pages = if starts.len() < PARTED_PAGES_MIN { Some(whole(tx, mailbox)?) } else { None };
             Ok((record, starts, pages))
         });
-        let (record, starts, pages) = found.await?;
+        let (mut record, mut starts, pages) = found.await?;
         if let Some(pages) = pages {
             return Ok((record, pages));
+        }
+        // A few large ones are read at a time, in turn: those behind them in the readers' queue would else wait for all of
+        // them, and a mailbox of ten messages for a thousand of a hundred thousand.
+        let (_turn, waited) = match self.0.large_mailboxes.try_acquire() {
+            Ok(turn) => (Some(turn), false),
+            Err(_) => (self.0.large_mailboxes.acquire().await.ok(), true),
+        };
+        if waited {
+            let found = self.read_scattered(move |tx| Ok((self::record(tx, mailbox)?, self::starts(tx, mailbox)?)));
+            (record, starts) = found.await?;
         }
         if let Some(pages) = self.parts(&record, &starts).await? {
             return Ok((record, pages));

@@ -6,6 +6,7 @@ use crate::store::{
     FilingPlace, FlagChange, FlagVerb, LedgerEntry, LedgerFilter, NewMailbox, ParkReason, ScriptOwner, Store,
     StoreError, Thing, VersionSource, restore,
 };
+use crate::types::limits::LARGE_MAILBOXES_READ_MAX;
 use crate::types::{
     FixedClock, Flags, MailboxName, RedirectionSwitch, SpecialUse, Switches, Target, ThreadId, Uid, UidSet,
 };
@@ -356,6 +357,34 @@ fn a_large_mailbox_is_read_in_parts_and_as_of_one_moment() {
             }
         };
         tokio::join!(changing, reading);
+        world.assert_sound();
+    });
+}
+
+#[test]
+fn a_small_mailbox_is_read_while_large_ones_wait_their_turn() {
+    block_on(async {
+        let world = World::with_people().await;
+        let inbox = fill(&world, 1).await;
+        for doubled in 0..13 {
+            world.store.copy(inbox, uids(&[(1, 1 << doubled)]), inbox, Flags::ALL).await.expect("copied");
+        }
+        let john = world.account("john@example.test").await;
+        let archive = world.store.mailbox(john, &name("Archive")).await.expect("readable").expect("there").id;
+        let all_turns = u32::try_from(LARGE_MAILBOXES_READ_MAX).expect("a few");
+        let turns = world.store.0.large_mailboxes.acquire_many(all_turns).await.expect("open");
+        let mut large = std::pin::pin!(world.store.entry_pages(inbox));
+        tokio::select! {
+            biased;
+            _ = &mut large => panic!("there was no turn for it"),
+            small = world.store.entry_pages(archive) => assert_eq!(small.expect("readable").1.len(), 0),
+        }
+        let seen = change(uids(&[(1, 8192)]), FlagVerb::Add, Flags::SEEN, &[]);
+        world.store.change_flags(inbox, seen).await.expect("changed");
+        drop(turns);
+        let (record, pages) = large.await.expect("readable");
+        assert_eq!(record.unseen, 0, "what happened while it waited is in it");
+        assert_eq!(pages.iter().flatten().filter(|entry| entry.flags.contains(Flags::SEEN)).count(), 8192);
         world.assert_sound();
     });
 }
