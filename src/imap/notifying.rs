@@ -92,6 +92,12 @@ impl Rules {
         self.groups.iter().any(|(_, wanted)| wanted.of_names())
     }
 
+    /// Whether these can be others' mailboxes too.
+    pub(super) fn has_others_mailboxes(&self) -> bool {
+        let own = |filter: &MailboxFilter| matches!(filter, MailboxFilter::Inboxes | MailboxFilter::Personal);
+        self.groups.iter().any(|(filter, wanted)| !own(filter) && *wanted != Wanted::default())
+    }
+
     /// Whether anything is told but of the selected mailbox.
     pub(super) fn has_others(&self) -> bool {
         self.server_metadata || self.groups.iter().any(|(_, wanted)| *wanted != Wanted::default())
@@ -150,7 +156,9 @@ mod tests {
         let taken = rules("(selected-delayed (MessageNew (UID) MessageExpunge FlagChange)) (personal NONE)");
         let taken = taken.expect("in order");
         assert!(taken.selected.delayed && taken.selected.wanted.flags && taken.selected.items == [FetchItem::Uid]);
-        assert!(!taken.has_others());
+        assert!(!taken.has_others() && !taken.has_others_mailboxes());
         assert!(rules("(inboxes (MailboxName))").expect("in order").has_others());
+        assert!(!rules("(subtree Users NONE) (inboxes (MailboxName))").expect("in order").has_others_mailboxes());
+        assert!(rules("(subtree Users (MailboxName))").expect("in order").has_others_mailboxes());
     }
 }

@@ -109,7 +109,7 @@ impl Store {
         self.write(256, move |tx| {
             let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
             put(tx, &record, (grantee, grant), change, rights)?;
-            tx.touched.push(Touched::of(&record, record.highest_modseq, Change::Rights));
+            tx.touched.push(Touched::of(&record, record.highest_modseq, Change::Rights(grantee)));
             Ok(())
         })
         .await

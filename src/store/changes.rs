@@ -1,6 +1,7 @@
 //! What a commit tells those who observe the store: enough to keep a mailbox that is held in memory up to date without
 //! reading it again.
 
+use super::acl::Grantee;
 use super::mailboxes::MailboxRecord;
 use super::pages::Entry;
 use crate::types::{AccountId, MailboxId, MailboxName, ModSeq, ThreadId, Uid, UidSet};
@@ -32,8 +33,8 @@ pub enum Change {
     Unsubscribed(MailboxName),
     /// Annotations of the mailbox, or of the account, by name.
     Metadata(Vec<String>),
-    /// Who may do what.
-    Rights,
+    /// Who may do what: the account, or everybody.
+    Rights(Grantee),
     /// How much the account may hold.
     Quota,
 }

@@ -73,6 +73,7 @@ impl Session {
 
     /// Tells what happened in other mailboxes.
     pub(in crate::imap) async fn tell_events(&mut self) -> Result<(), Cause> {
+        let viewer = self.viewer()?;
         let Notifying::Set(notifier) = &mut self.notifying else { return Ok(()) };
         let mut events = Vec::new();
         while events.len() < IMAP_NOTIFY_EVENTS_MAX
@@ -90,6 +91,19 @@ impl Session {
             return Ok(());
         }
         let rules = notifier.rules.clone();
+        if !rules.has_others_mailboxes() {
+            // Of rights one hears in any case.
+            events.retain(|event| event.account == viewer);
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        let strangers: BTreeSet<_> =
+            events.iter().map(|event| event.account).filter(|account| !notifier.feeds.listens_to(*account)).collect();
+        if !strangers.is_empty() {
+            // Before it is found out what they share: what happens after that is heard.
+            notifier.feeds.join(self.services.mailboxes.account_feed(strangers));
+        }
         let listing = self.services.mailboxes.list(self.viewer()?).await?;
         let asker = self.asker()?;
         self.tell_others(&rules, asker, &listing);

@@ -1,6 +1,6 @@
 //! What happens in all mailboxes of an account, for sessions that asked to be told (RFC 5465).
 
-use crate::store::{Change, Touched};
+use crate::store::{Change, Grantee, Touched};
 use crate::types::limits::ACCOUNT_FEED_EVENTS;
 use crate::types::{AccountId, MailboxId, MailboxName, ModSeq};
 use std::collections::{HashMap, VecDeque};
@@ -68,6 +68,16 @@ impl Ear {
 }
 
 impl AccountFeed {
+    pub fn listens_to(&self, account: AccountId) -> bool {
+        self.ears.iter().any(|ear| ear.account == account)
+    }
+
+    /// Listens to what the other one does, too.
+    pub fn join(&mut self, other: Self) {
+        self.ears.extend(other.ears);
+        self.heard.extend(other.heard);
+    }
+
     /// Returns when there is an event to take. May be dropped at any time.
     pub async fn heard(&mut self) {
         if !self.heard.is_empty() {
@@ -125,15 +135,22 @@ impl AccountFeeds {
 
     pub(super) fn hear(&self, touched: &Touched) {
         let feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sender) = feeds.get(&touched.account) else { return };
+        if feeds.is_empty() {
+            return;
+        }
         let Some(kind) = kind_of(&touched.change) else { return };
+        let event = AccountEvent { account: touched.account, mailbox: touched.mailbox, modseq: touched.modseq, kind };
         // Nobody left to hear it is no failure.
-        let _ = sender.send(AccountEvent {
-            account: touched.account,
-            mailbox: touched.mailbox,
-            modseq: touched.modseq,
-            kind,
-        });
+        let tell = |sender: &broadcast::Sender<AccountEvent>| drop(sender.send(event.clone()));
+        feeds.get(&touched.account).into_iter().for_each(tell);
+        // Whoever was given his first right on anything of this account does not listen to it yet.
+        match touched.change {
+            Change::Rights(Grantee::Account(grantee)) => feeds.get(&grantee).into_iter().for_each(tell),
+            Change::Rights(Grantee::Anyone) => {
+                feeds.iter().filter(|(account, _)| **account != touched.account).for_each(|(_, sender)| tell(sender));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -152,6 +169,6 @@ fn kind_of(change: &Change) -> Option<EventKind> {
         Change::Subscribed(name) => EventKind::Subscribed(name.clone()),
         Change::Unsubscribed(name) => EventKind::Unsubscribed(name.clone()),
         Change::Metadata(entries) => EventKind::Metadata(entries.clone()),
-        Change::Rights => EventKind::Rights,
+        Change::Rights(_) => EventKind::Rights,
     })
 }
