@@ -1,7 +1,7 @@
 //! The PEM files of certificate and key: reading, and making them on first start.
 
 use super::TlsError;
-use crate::types::{Domain, WholeFile};
+use crate::types::{Domain, WholeFile, directory_of};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -38,9 +38,14 @@ pub(super) fn origin(certificate: &Path, key: &Path, data: &Path) -> Result<Orig
         (true, true) => Ok(Origin::Found),
         (true, false) => Err(TlsError::Half { present: certificate.to_owned(), missing: key.to_owned() }),
         (false, true) => Err(TlsError::Half { present: key.to_owned(), missing: certificate.to_owned() }),
-        (false, false) if certificate.starts_with(data) && key.starts_with(data) => Ok(Origin::SelfSigned),
+        (false, false) if has_place(certificate, data) && has_place(key, data) => Ok(Origin::SelfSigned),
         (false, false) => Err(TlsError::Absent { certificate: certificate.to_owned(), key: key.to_owned() }),
     }
+}
+
+/// In `data`, which is made at the start, or in a directory that is there.
+fn has_place(file: &Path, data: &Path) -> bool {
+    file.starts_with(data) || directory_of(file).is_dir()
 }
 
 pub(super) fn make_if_missing(certificate: &Path, key: &Path, data: &Path, host: &Domain) -> Result<Origin, TlsError> {

@@ -36,7 +36,7 @@ pub enum TlsError {
         present: PathBuf,
         missing: PathBuf,
     },
-    /// Neither is there, in a place where we make none.
+    /// Neither is there, nor the directory for them.
     Absent {
         certificate: PathBuf,
         key: PathBuf,
@@ -107,8 +107,7 @@ impl TlsServer {
         Ok(Self(Arc::new(ArcSwap::from_pointee(load(certificate, key)?))))
     }
 
-    /// Makes a self-signed pair when neither file is there and both belong into `data`: anywhere else they are somebody's
-    /// who was to bring them.
+    /// Makes a self-signed pair when neither file is there, and their directories are or are `data`.
     pub fn load_or_make(
         certificate: &Path,
         key: &Path,
