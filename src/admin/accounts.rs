@@ -5,7 +5,7 @@ use super::change::{Decided, Done};
 use super::draft::Draft;
 use super::error::{Cause, Consequence, Refused};
 use super::views::{self, AccountView};
-use super::{Act, Admin, Caller, reserved};
+use super::{Act, Admin, Caller, meant, reserved, words};
 use crate::auth::Password;
 use crate::rules::{AddressRules, PasswordViolation};
 use crate::store::{AccountRecord, AccountState, Credentials, DomainKind, Names, NewAccount, ParkReason};
@@ -155,6 +155,7 @@ impl Act for AccountAdd {
         let snapshot = admin.directory().snapshot().await?;
         // A wrong name and a wrong password are told together, and before a hash is computed.
         let mut causes = Vec::new();
+        causes.extend((self.quota_octets == Some(0)).then_some(Cause::QuotaOfNothing));
         if let Err(refused) = self.place(&mut Draft::new(&snapshot), &settings.address) {
             causes.extend(refused.0);
         }
@@ -183,7 +184,7 @@ impl Act for AccountAdd {
                 if let Some(parked) = newest_parked(draft, &self.address) {
                     decided = decided.note(format!(
                         "an earlier account of this address stays parked with {}, out of reach while this one is here",
-                        super::words::mail(parked.messages, parked.used_octets)
+                        words::mail(parked.messages, parked.used_octets)
                     ));
                 }
                 Ok(decided.with(administrator))
@@ -275,7 +276,7 @@ impl Act for AccountList {
             && !self.parked
             && !snapshot.is_hosted(domain)
         {
-            return Err(DomainCause::NotHosted(domain.clone()).into());
+            return Err(meant::not_hosted(snapshot.domains().iter().map(|record| &record.name), domain).into());
         }
         let wanted = |account: &&AccountRecord| {
             matches!(account.state, AccountState::Parked { .. }) == self.parked
@@ -296,7 +297,7 @@ impl Act for AccountShow {
             None => {
                 let mut parked = admin.store().parked_accounts(&self.address).await?;
                 if parked.is_empty() {
-                    return Err(AddressCause::NoAccount(self.address).into());
+                    return Err(meant::no_account(&snapshot, &self.address).into());
                 }
                 parked.remove(0)
             }
@@ -305,8 +306,16 @@ impl Act for AccountShow {
     }
 }
 
+fn quota_in_words(quota_octets: Option<u64>, used_octets: u64) -> String {
+    let used = words::size(used_octets);
+    match quota_octets {
+        Some(octets) => format!("its mail may take {}, {used} are used: what is more is put off", words::size(octets)),
+        None => format!("its mail may take as much as there is room for, {used} are used"),
+    }
+}
+
 fn account_in<'s>(draft: &Draft<'s>, address: &Address) -> Result<&'s AccountRecord, Refused> {
-    draft.snapshot.account(address).ok_or_else(|| AddressCause::NoAccount(address.clone()).into())
+    draft.snapshot.account(address).ok_or_else(|| meant::no_account(draft.snapshot, address).into())
 }
 
 impl Act for AccountSet {
@@ -331,6 +340,9 @@ impl Act for AccountSet {
                     Some(Quota::None) => None,
                     Some(Quota::Octets(octets)) => Some(octets),
                 };
+                if changes.quota == Some(Quota::Octets(0)) {
+                    return Err(Cause::QuotaOfNothing.into());
+                }
                 if let Some(Quota::Octets(quota_octets)) = changes.quota
                     && quota_octets < used_octets
                 {
@@ -339,7 +351,11 @@ impl Act for AccountSet {
                 if after != *account {
                     draft.set_account(&after, after.administrator);
                 }
-                Ok(Decided::nothing_to_tell().with(after.administrator != account.administrator))
+                let mut decided = Decided::nothing_to_tell();
+                if after.quota_octets != account.quota_octets {
+                    decided = decided.note(quota_in_words(after.quota_octets, used_octets));
+                }
+                Ok(decided.with(after.administrator != account.administrator))
             })
             .await?;
         if let (true, Some(account)) = (rights_changed, used) {
@@ -438,11 +454,7 @@ impl Act for AccountRemove {
                 }
                 draft.park(&address, ParkReason::Removed, until);
                 draft.put_or_remove(&address, Switches::default());
-                let parked = format!(
-                    "{} parked until {}: {back}",
-                    super::words::mail(messages, octets),
-                    super::words::day(until)
-                );
+                let parked = format!("{} parked until {}: {back}", words::mail(messages, octets), words::day(until));
                 Ok(Decided::about(&address).note(parked).with(account.id))
             })
             .await?;
@@ -512,7 +524,7 @@ impl AccountRestore {
         }
         draft.unpark(parked);
         draft.put(&address, switches);
-        let back = format!("{} are back", super::words::mail(parked.messages, parked.used_octets));
+        let back = format!("{} are back", words::mail(parked.messages, parked.used_octets));
         Ok(Decided::about(&address).note(back).with(parked.id))
     }
 }

@@ -1,9 +1,8 @@
 //! App passwords: one per program, each revocable by itself.
 
 use super::accounts::revealed;
-use super::causes::AddressCause;
 use super::error::Refused;
-use super::{Act, Admin, Caller};
+use super::{Act, Admin, Caller, meant};
 use crate::telemetry::Secret;
 use crate::types::Address;
 use serde::{Deserialize, Serialize};
@@ -44,7 +43,7 @@ pub struct AppPasswordView {
 async fn known(admin: &Admin, address: &Address) -> Result<(), Refused> {
     match admin.store().account(address).await? {
         Some(_) => Ok(()),
-        None => Err(AddressCause::NoAccount(address.clone()).into()),
+        None => Err(meant::no_account(&*admin.directory().snapshot().await?, address).into()),
     }
 }
 

@@ -7,6 +7,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DomainCause {
     NotHosted(Domain),
+    /// With one that is and is written nearly so.
+    NotHostedButNear(Domain, Domain),
     /// Such as `[192.0.2.1]`.
     Literal(Domain),
     SplitToOurselves {
@@ -25,7 +27,7 @@ pub enum DomainCause {
 impl DomainCause {
     pub(super) fn code(&self) -> &'static str {
         match self {
-            Self::NotHosted(_) => "domain-not-hosted",
+            Self::NotHosted(_) | Self::NotHostedButNear(..) => "domain-not-hosted",
             Self::SplitToOurselves { .. } => "authoritative-domain-detected",
             Self::Literal(_) | Self::NoSplitHost(_) => "domain-name",
             Self::CatchAllNeedsAuthoritative(_) | Self::AliasIsFixed(_) | Self::AccountInAlias { .. } => "domain-kind",
@@ -35,6 +37,9 @@ impl DomainCause {
     pub(super) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotHosted(domain) => format!("posthouse domain add {domain}"),
+            Self::NotHostedButNear(domain, near) => {
+                format!("{near} is: did you mean that? If not: posthouse domain add {domain}")
+            }
             Self::SplitToOurselves { .. } => "name the other server".to_owned(),
             Self::CatchAllNeedsAuthoritative(domain) => {
                 format!("posthouse domain set {domain} --authoritative --catch-all ADDRESS")
@@ -52,7 +57,9 @@ impl DomainCause {
 impl fmt::Display for DomainCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotHosted(domain) => write!(formatter, "the domain {domain} is not hosted here"),
+            Self::NotHosted(domain) | Self::NotHostedButNear(domain, _) => {
+                write!(formatter, "the domain {domain} is not hosted here")
+            }
             Self::Literal(domain) => write!(formatter, "{domain} is an IP address, not a domain"),
             Self::SplitToOurselves { domain, host } => write!(
                 formatter,
@@ -80,6 +87,13 @@ pub enum AddressCause {
     /// Not here any more, and its account can come back.
     Parked(Address),
     NoAccount(Address),
+    /// With one that is there and is written nearly so.
+    NoAccountButNear(Address, Address),
+    /// The address is here and nobody's account. In words: `an alias of jane@example.org`.
+    OtherThanAccount {
+        address: Address,
+        how: String,
+    },
     NoParkedAccount(Address),
     AccountExists(Address),
     /// In words: `an alias of jane@example.org`.
@@ -113,7 +127,10 @@ impl AddressCause {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoAddress(_) | Self::Parked(_) => "no-address",
-            Self::NoAccount(_) | Self::NoParkedAccount(_) => "no-account",
+            Self::NoAccount(_)
+            | Self::NoAccountButNear(..)
+            | Self::OtherThanAccount { .. }
+            | Self::NoParkedAccount(_) => "no-account",
             Self::AccountExists(_) | Self::InUse { .. } => "exists",
             Self::NoAlias(_) => "no-alias",
             Self::AliasOwnerOutside { .. } => "alias-owner-outside",
@@ -136,6 +153,12 @@ impl AddressCause {
             ),
             Self::Parked(address) => format!("posthouse account restore {address}"),
             Self::NoAccount(_) => "posthouse account list shows those there are".to_owned(),
+            Self::NoAccountButNear(_, near) => {
+                format!("there is {near}: did you mean that? posthouse account list shows all")
+            }
+            Self::OtherThanAccount { address, .. } => {
+                format!("posthouse explain {address} tells what becomes of its mail")
+            }
             Self::NoParkedAccount(_) => "posthouse account list --parked shows those that can come back".to_owned(),
             Self::AccountExists(address) => format!("posthouse account show {address}"),
             Self::InUse { address, .. } => format!("posthouse convert {address} turns it into something else"),
@@ -164,7 +187,12 @@ impl fmt::Display for AddressCause {
             Self::Parked(address) => {
                 write!(formatter, "there is no address {address} here any more, but its account is parked")
             }
-            Self::NoAccount(address) => write!(formatter, "there is no account {address}"),
+            Self::NoAccount(address) | Self::NoAccountButNear(address, _) => {
+                write!(formatter, "there is no account {address}")
+            }
+            Self::OtherThanAccount { address, how } => {
+                write!(formatter, "there is no account {address}: the address is {how}")
+            }
             Self::NoParkedAccount(address) => write!(formatter, "nothing is parked of {address}"),
             Self::AccountExists(address) => write!(formatter, "there is an account {address} already"),
             Self::InUse { address, how } => write!(formatter, "{address} is already {how}"),

@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// this many only lose to as many others.
 pub(super) const ROUNDS_MAX: usize = 50;
 
+const NOBODY_ADMINISTERS: &str = "no account administers any more, so postmaster and abuse take no mail: posthouse account set ADDRESS --administrator";
+
 /// What mail to an address does from now on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MailNow {
@@ -94,6 +96,11 @@ impl Admin {
                 return Ok((value, Done { changed: false, mail_now, also_affected: Vec::new(), notes }));
             }
             super::reserved::settle(&mut draft);
+            let had_administrator = Draft::new(&snapshot).administrator().is_some();
+            let notes = match had_administrator && draft.administrator().is_none() {
+                true => [notes, vec![NOBODY_ADMINISTERS.to_owned()]].concat(),
+                false => notes,
+            };
             let (consequences, names) = self.prove_aside(&snapshot, &draft).await?;
             draft.add_renamed(&names);
             let scripts = self.compile_all(&draft, names).await?;

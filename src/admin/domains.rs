@@ -5,7 +5,7 @@ use super::change::{Decided, Done};
 use super::draft::Draft;
 use super::error::{Cause, Consequence, Refused};
 use super::views::{self, DomainView};
-use super::{Act, Admin, Caller, Settings, neighbour, reserved};
+use super::{Act, Admin, Caller, Settings, meant, neighbour, reserved};
 use crate::store::{AccountState, DomainKind, ParkReason};
 use crate::types::{Address, Domain, Host, HostPort, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,9 @@ impl Act for DomainShow {
 
     async fn run(self, admin: &Admin, _: &Caller) -> Result<DomainView, Refused> {
         let snapshot = admin.directory().snapshot().await?;
-        let record = snapshot.domain(&self.domain).ok_or(DomainCause::NotHosted(self.domain))?;
+        let Some(record) = snapshot.domain(&self.domain) else {
+            return Err(meant::not_hosted(snapshot.domains().iter().map(|record| &record.name), &self.domain).into());
+        };
         Ok(views::domain(&snapshot, record))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::causes::{AddressCause, DomainCause};
 use super::error::{Cause, Refused};
+use super::meant;
 use crate::directory::{Snapshot, graph_kind, mailbox_state};
 use crate::rules::{self, MailboxState, check_switches};
 use crate::store::{
@@ -79,7 +80,11 @@ impl<'s> Draft<'s> {
     }
 
     pub(super) fn hosted(&self, domain: &Domain) -> Result<&DomainKind, Refused> {
-        self.domain_kind(domain).ok_or_else(|| DomainCause::NotHosted(domain.clone()).into())
+        self.domain_kind(domain).ok_or_else(|| self.not_hosted(domain).into())
+    }
+
+    fn not_hosted(&self, domain: &Domain) -> DomainCause {
+        meant::not_hosted(self.snapshot.domains().iter().map(|record| &record.name), domain)
     }
 
     /// What the address does, with this change; nothing if it is not there.
@@ -346,7 +351,7 @@ impl Draft<'_> {
     pub(super) fn vacant(&self, address: &Address, rules: &rules::AddressRules) -> Result<(), Refused> {
         let mut causes = Vec::new();
         if self.domain_kind(address.domain()).is_none() {
-            causes.push(DomainCause::NotHosted(address.domain().clone()).into());
+            causes.push(self.not_hosted(address.domain()).into());
         }
         let violations = rules.check(address.local());
         causes.extend(violations.into_iter().map(|violation| Cause::AddressRule(address.clone(), violation)));
@@ -373,7 +378,7 @@ impl Draft<'_> {
     }
 }
 
-fn in_use_as(switches: &Switches) -> String {
+pub(super) fn in_use_as(switches: &Switches) -> String {
     if let Some(alias) = &switches.alias {
         format!("an alias of {}", alias.owner)
     } else if let Some(redirection) = &switches.redirection {

@@ -33,6 +33,8 @@ pub enum Cause {
     Queue(QueueCause),
     /// What would happen, to be confirmed.
     NeedsYes(Consequence),
+    /// It means no limit with some servers and no mail with others.
+    QuotaOfNothing,
     QuotaBelowUse {
         quota_octets: u64,
         used_octets: u64,
@@ -185,7 +187,7 @@ impl Cause {
             Self::Script(cause) => cause.code(),
             Self::Queue(cause) => cause.code(),
             Self::NeedsYes(_) => "needs-yes",
-            Self::QuotaBelowUse { .. } => "quota",
+            Self::QuotaBelowUse { .. } | Self::QuotaOfNothing => "quota",
             Self::Credential(_) => "credential",
             Self::NoBackup { .. } => "no-backup",
             Self::UnknownAct(_) | Self::BadRequest(_) | Self::MessageTooLong { .. } => "bad-request",
@@ -210,6 +212,10 @@ impl Cause {
                     .to_owned()
             }
             Self::GeneratedPassword(_) => "give a password of your own: --password-stdin".to_owned(),
+            Self::QuotaOfNothing => {
+                "--quota none is without limit; to take no mail for a while: posthouse account suspend ADDRESS"
+                    .to_owned()
+            }
             Self::NeedsYes(_) => "say --yes to go on; nothing was changed".to_owned(),
             Self::Store(StoreError::Damaged(_)) => {
                 "posthouse verify tells how far it goes, and posthouse restore FILE puts a \
@@ -264,7 +270,7 @@ fn proof_hint(refusal: &Refusal) -> Option<String> {
             format!("name an address that takes mail, or none: posthouse domain set {domain} --catch-all none")
         }
         Refusal::DeadDomainAlias { domain, target } => {
-            format!("posthouse domain add {target}, or posthouse domain remove {domain} --yes")
+            format!("posthouse domain add {target} first, or leave {domain} without it")
         }
         Refusal::TooManyTargets { .. } | Refusal::TooDeep { .. } | Refusal::TooManyRecipients { .. } => {
             "the limits are in [limits] of the configuration".to_owned()
@@ -295,6 +301,7 @@ impl fmt::Display for Cause {
             Self::Script(cause) => cause.fmt(formatter),
             Self::Queue(cause) => cause.fmt(formatter),
             Self::NeedsYes(consequence) => consequence.fmt(formatter),
+            Self::QuotaOfNothing => formatter.write_str("with a quota of 0 the account would take no mail at all"),
             Self::QuotaBelowUse { quota_octets, used_octets } => write!(
                 formatter,
                 "a quota of {} is below the {} that are used already",

@@ -170,7 +170,7 @@ fn attention(snapshot: &crate::directory::Snapshot) -> Vec<String> {
     if snapshot.domains().is_empty() {
         lines.push("no domain is hosted yet: posthouse domain add DOMAIN".to_owned());
     } else if snapshot.administrator().is_none() {
-        lines.push("no account administers: postmaster and abuse take no mail".to_owned());
+        lines.push("no account administers, so postmaster and abuse take no mail: posthouse account set ADDRESS --administrator".to_owned());
     }
     for account in snapshot.accounts() {
         if !account.has_password && !matches!(account.state, AccountState::Parked { .. }) {

@@ -44,6 +44,7 @@ mod error;
 mod explain;
 mod faults;
 mod keep;
+mod meant;
 mod neighbour;
 mod queue;
 mod recompile;
@@ -313,7 +314,7 @@ fn in_domain<'s>(
     if let Some(domain) = domain
         && !snapshot.is_hosted(domain)
     {
-        return Err(DomainCause::NotHosted(domain.clone()).into());
+        return Err(meant::not_hosted(snapshot.domains().iter().map(|record| &record.name), domain).into());
     }
     let records = snapshot.addresses().iter().map(AsRef::as_ref);
     Ok(records.filter(move |record| domain.is_none_or(|domain| record.address.domain() == domain)))

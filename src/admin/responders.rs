@@ -67,6 +67,8 @@ impl Act for ResponderSet {
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<Done, Refused> {
         let settings = admin.settings();
         let responder = self.responder()?;
+        let now = admin.store().clock().now();
+        let is_over = responder.window.as_ref().and_then(|window| window.until).is_some_and(|until| until <= now);
         let (_, done) = admin
             .change(caller, Self::NAME, |draft| {
                 let mut switches = match draft.switches(&self.address) {
@@ -80,7 +82,8 @@ impl Act for ResponderSet {
                     switches.responder = Some(responder.clone());
                     draft.put(&self.address, switches);
                 }
-                Ok(Decided::about(&self.address))
+                let decided = Decided::about(&self.address);
+                Ok(if is_over { decided.note("its time is over: it answers nobody") } else { decided })
             })
             .await?;
         Ok(done)

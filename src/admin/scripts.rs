@@ -10,7 +10,7 @@ use super::difference::unified;
 use super::doubts;
 use super::error::{Cause, Refused};
 use super::shown::is_shown;
-use super::{Act, Admin, Caller};
+use super::{Act, Admin, Caller, meant};
 use crate::directory::Snapshot;
 use crate::filter::{self, CompileError, Examination, ScriptKind};
 use crate::rules::describe;
@@ -241,7 +241,7 @@ impl ScriptWhere {
             Self::Domain(domain) => ScriptOwner::Domain(domain_id(snapshot, domain)?),
             Self::Address(address) => {
                 let account = snapshot.account(address);
-                ScriptOwner::Account(account.ok_or_else(|| AddressCause::NoAccount(address.clone()))?.id)
+                ScriptOwner::Account(account.ok_or_else(|| meant::no_account(snapshot, address))?.id)
             }
         })
     }

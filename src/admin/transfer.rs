@@ -7,7 +7,7 @@
 
 use super::causes::AddressCause;
 use super::error::{Cause, Refused};
-use super::{Act, Admin, Caller};
+use super::{Act, Admin, Caller, meant};
 use crate::mailbox;
 use crate::store::{
     AccountRecord, BodyChoice, Deposit, Entry, Filing, FilingPlace, LargeBody, MailboxRecord, NewBody, NewMailbox,
@@ -97,7 +97,10 @@ pub struct ExportedPage {
 impl Admin {
     async fn account_with_mail(&self, address: &Address) -> Result<AccountRecord, Refused> {
         let account = self.store().account(address).await?;
-        account.ok_or_else(|| AddressCause::NoAccount(address.clone()).into())
+        match account {
+            Some(account) => Ok(account),
+            None => Err(meant::no_account(&*self.directory().snapshot().await?, address).into()),
+        }
     }
 }
 

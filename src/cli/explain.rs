@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "ADDRESS", value_parser = values::address)]
     address: Address,
     /// The envelope sender; <> is the null sender, as of bounces [default: the message's]
-    #[arg(long, value_name = "SENDER", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SENDER", allow_hyphen_values = true, value_parser = values::sender)]
     from: Option<String>,
     /// When it arrives: 2026-11-01T08:00, or with an offset as RFC 3339 has it [default: now]
     #[arg(long, value_name = "TIME")]

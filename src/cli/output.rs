@@ -1,10 +1,14 @@
 //! Printing: tables for people, JSON for programs, colours only on a terminal.
 
 use super::failure::Failure;
-use crate::admin::{Done, Verdict, words};
+use crate::admin::{Done, MailNow, Verdict, words};
+use crate::types::Address;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+
+/// Addresses that are told in one line.
+const NAMED_MAX: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -165,18 +169,18 @@ impl Page {
     }
 
     fn mail_now(&mut self, done: &Done) {
-        for now in &done.mail_now {
-            match now.what.as_slice() {
-                [only] => self.line(format!("mail to {} is now {only}", now.address)),
+        for (addresses, what) in alike(&done.mail_now) {
+            match what {
+                [only] => self.line(format!("mail to {addresses} is now {only}")),
                 what => {
-                    self.line(format!("mail to {} is now", now.address));
+                    self.line(format!("mail to {addresses} is now"));
                     what.iter().for_each(|line| self.line(format!("  {line}")));
                 }
             }
         }
         if !done.also_affected.is_empty() {
-            let names: Vec<String> = done.also_affected.iter().map(ToString::to_string).collect();
-            self.line(format!("this also changes mail to {}", names.join(", ")));
+            let names: Vec<&Address> = done.also_affected.iter().collect();
+            self.line(format!("this also changes mail to {}", named(&names)));
         }
     }
 
@@ -226,6 +230,32 @@ impl Page {
     }
 }
 
+/// Each address with what its mail does. The postmasters of all domains go with their administrator: those of one kind are
+/// told once, last, or what somebody asked for would stand somewhere among hundreds of lines.
+fn alike(mail_now: &[MailNow]) -> Vec<(String, &[String])> {
+    let is_postmaster = |now: &&MailNow| ["postmaster", "abuse"].contains(&now.address.local());
+    let others = mail_now.iter().filter(|now| !is_postmaster(now));
+    let mut groups: Vec<(Vec<&Address>, &[String])> =
+        others.map(|now| (vec![&now.address], now.what.as_slice())).collect();
+    let told = groups.len();
+    for now in mail_now.iter().filter(is_postmaster) {
+        match groups[told..].iter_mut().find(|(_, what)| *what == now.what.as_slice()) {
+            Some((addresses, _)) => addresses.push(&now.address),
+            None => groups.push((vec![&now.address], &now.what)),
+        }
+    }
+    groups.into_iter().map(|(addresses, what)| (named(&addresses), what)).collect()
+}
+
+/// By name as long as somebody would read them.
+fn named(addresses: &[&Address]) -> String {
+    let mut names: Vec<String> = addresses.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    if addresses.len() > NAMED_MAX {
+        names.push(format!("and {} more", addresses.len() - NAMED_MAX));
+    }
+    names.join(", ")
+}
+
 /// `2026-11-20 03:31`, in UTC, of a time as the answers carry it.
 pub(super) fn minute(rfc3339: &str) -> String {
     rfc3339.chars().take("2026-11-20T03:31".len()).collect::<String>().replace('T', " ")
@@ -260,6 +290,25 @@ mod tests {
         let mut page = self::page();
         page.table(["ADDRESS"], [], "no aliases");
         assert_eq!(page.text, "no aliases\n");
+    }
+
+    #[test]
+    fn postmasters_are_told_together() {
+        let now = |address: &str, what: &str| MailNow {
+            address: Address::parse(address).unwrap(),
+            what: vec![what.to_owned()],
+        };
+        let mut mail_now: Vec<MailNow> = vec![now("jane@a.example", "kept")];
+        mail_now.extend((0..20).map(|number| now(&format!("postmaster@d{number}.example"), "kept")));
+        mail_now.push(now("abuse@a.example", "refused"));
+        let mut page = page();
+        page.mail_now(&Done { changed: true, mail_now, also_affected: Vec::new(), notes: Vec::new() });
+        let lines: Vec<&str> = page.text.lines().collect();
+        assert_eq!(lines.len(), 3, "{}", page.text);
+        assert_eq!(lines[0], "mail to jane@a.example is now kept");
+        assert!(lines[1].starts_with("mail to postmaster@d0.example, postmaster@d1.example, "), "{}", page.text);
+        assert!(lines[1].ends_with("postmaster@d11.example, and 8 more is now kept"), "{}", page.text);
+        assert_eq!(lines[2], "mail to abuse@a.example is now refused");
     }
 
     #[test]

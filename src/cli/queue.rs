@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::failure::Failure;
 use super::output::{Output, Page, minute};
+use super::values;
 use crate::admin::{
     QueueHold, QueueList, QueueRelease, QueueRemove, QueueRetry, QueueShow, QueueView, SendKind, SendState, words,
 };
@@ -24,14 +25,14 @@ Examples:
     /// Show everything about one message to one recipient
     Show {
         /// Its number
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = values::send_id)]
         id: i64,
     },
     /// Try one now, also if it is held, or everything that is not
     #[command(after_long_help = "Examples:\n  posthouse queue retry 42\n  posthouse queue retry --all")]
     Retry {
         /// Its number
-        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        #[arg(value_name = "ID", value_parser = values::send_id, required_unless_present = "all", conflicts_with = "all")]
         id: Option<i64>,
         /// Everything that is not held
         #[arg(long)]
@@ -40,19 +41,19 @@ Examples:
     /// Keep one from being sent until it is released; its time goes on running
     Hold {
         /// Its number
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = values::send_id)]
         id: i64,
     },
     /// Let a held one go on where it was
     Release {
         /// Its number
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = values::send_id)]
         id: i64,
     },
     /// Take one out for good; its sender is not told
     Remove {
         /// Its number
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = values::send_id)]
         id: i64,
     },
 }

@@ -40,7 +40,10 @@ pub(super) async fn run(arguments: Arguments, desk: &mut Desk, output: &Output) 
 
 fn print(traced: &TraceView, page: &mut Page) {
     if traced.messages.is_empty() {
-        return page.line(format!("nothing is known of it; what is older than {LEDGER_KEEP_DAYS} days is forgotten"));
+        page.line(format!("nothing is known of it; what is older than {LEDGER_KEEP_DAYS} days is forgotten"));
+        return page.note(
+            "what was refused before its text came, such as mail to an address that is not here, stands in the server's log only",
+        );
     }
     for (place, message) in traced.messages.iter().enumerate() {
         if place > 0 {

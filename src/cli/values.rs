@@ -56,18 +56,46 @@ pub(super) fn interval(text: &str) -> Result<u32, String> {
         'w' => 7 * 24 * 60 * 60,
         _ => return Err(wrong()),
     };
-    let number: u32 = text[..at].parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).ok_or_else(wrong)
+    let digits = &text[..at];
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let number = digits.parse().ok().and_then(|number: u32| number.checked_mul(seconds));
+    number.ok_or_else(|| "that is longer than anybody waits".to_owned())
+}
+
+/// An envelope's sender: an address, with or without angle brackets; empty or `<>` for none.
+pub(super) fn sender(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+    if !bare.is_empty() {
+        address(bare)?;
+    }
+    Ok(text.to_owned())
+}
+
+/// A message's number in the queue.
+pub(super) fn send_id(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "it is a number, which posthouse queue list shows".to_owned())
 }
 
 /// The first line of standard input.
 pub(super) fn password_from_stdin() -> Result<NewPassword, Failure> {
     let mut line = String::new();
     let most = PASSWORD_OCTETS_MAX as u64 + 2;
-    let unreadable = |error: std::io::Error| Failure::refused("input", format!("standard input: {error}"), None);
+    let unreadable = |error: std::io::Error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::InvalidData => Some("a password is text in UTF-8"),
+            _ => None,
+        };
+        Failure::refused("input", format!("standard input: {error}"), hint)
+    };
     std::io::stdin().lock().take(most).read_line(&mut line).map_err(unreadable)?;
     let password = line.strip_suffix('\n').unwrap_or(&line);
     let password = password.strip_suffix('\r').unwrap_or(password);
+    if password.is_empty() {
+        let hint = "write it there in one line, or let one be made: --generate-password";
+        return Err(Failure::refused("input", "there is no password on standard input", Some(hint)));
+    }
     Ok(NewPassword::Given(Secret::new(password.to_owned())))
 }
 
@@ -125,5 +153,6 @@ mod tests {
         for wrong in ["", "d", "7", "7y", "-1d", "99999999w", "7 d"] {
             check(wrong, None);
         }
+        assert_eq!(interval("99999d"), Err("that is longer than anybody waits".to_owned()));
     }
 }

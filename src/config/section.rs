@@ -2,6 +2,7 @@
 
 use super::error::{Cause, Problem};
 use super::value::{Value, shown};
+use crate::types::edits;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use toml::Spanned;
@@ -129,24 +130,6 @@ fn nearest(wrong: &str, known: impl Iterator<Item = String>) -> String {
         .unwrap_or_default()
 }
 
-/// Levenshtein's distance.
-fn edits(left: &str, right: &str) -> usize {
-    /// A name longer than this is near to nothing; without a bound a hostile file would cost quadratic time.
-    const COMPARED_CHARACTERS_MAX: usize = 80;
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, left) in left.chars().take(COMPARED_CHARACTERS_MAX).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (index, right) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[index + 1];
-            row[index + 1] = replaced.min(diagonal + 1).min(row[index] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 /// A key's own check, on top of its type's. On failure: what would have been allowed.
 pub(super) type Check<'a, T> = &'a dyn Fn(&T) -> Result<(), String>;
 
@@ -234,20 +217,3 @@ macro_rules! section {
     };
 }
 pub(super) use section;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edits_are_counted() {
-        let check =
-            |left: &str, right: &str, expected: usize| assert_eq!(edits(left, right), expected, "{left} {right}");
-        check("", "", 0);
-        check("smtp", "smtp", 0);
-        check("smpt", "smtp", 2);
-        check("imap", "imaps", 1);
-        check("", "data", 4);
-        check("hostnme", "hostname", 1);
-    }
-}

@@ -1,5 +1,6 @@
 //! Whether the switches of one address agree with each other. What needs other addresses to judge is in `graph`.
 
+use super::describe::interval;
 use crate::types::limits::{
     ADDRESS_HOPS_MAX, EXPANDED_RECIPIENTS_MAX, REDIRECTION_TARGETS_MAX, RESPONDER_EVERY_SECONDS_MAX,
     RESPONDER_EVERY_SECONDS_MIN, RESPONDER_PLACEHOLDERS_MAX, RESPONDER_SUBJECT_OCTETS_MAX, RESPONDER_TEXT_OCTETS_MAX,
@@ -109,14 +110,16 @@ impl fmt::Display for Violation {
             }
             Self::EveryTooShort { seconds, min } => write!(
                 formatter,
-                "the responder would answer the same sender every {seconds} seconds; {min} is the least, one day by default"
+                "the responder would answer the same sender again after {}; {} is the least",
+                interval(*seconds),
+                interval(*min)
             ),
-            Self::EveryTooLong { seconds, max } => {
-                write!(
-                    formatter,
-                    "the responder would answer the same sender every {seconds} seconds; {max} is the most"
-                )
-            }
+            Self::EveryTooLong { seconds, max } => write!(
+                formatter,
+                "the responder would answer the same sender again after {}; {} is the most",
+                interval(*seconds),
+                interval(*max)
+            ),
             Self::EveryNotWholeDays { seconds } => write!(
                 formatter,
                 "the responder would answer the same sender every {seconds} seconds; whole days are counted, such as 1d or 7d"

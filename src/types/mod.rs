@@ -1,5 +1,5 @@
 //! The words of the house: addresses, domains, networks, mailbox names, numbers that mail is known by, flags, time, limits;
-//! files that others see whole or not at all, and messages that wait.
+//! files that others see whole or not at all, messages that wait, and how near words are.
 //!
 //! Every value here is checked once, when it is made; below the parser nobody checks again. Nothing in this module
 //! knows a protocol, a database or a clock that can't be replaced.
@@ -7,6 +7,7 @@
 mod address;
 mod clock;
 mod domain;
+mod edits;
 mod endpoint;
 mod envelope;
 mod flags;
@@ -24,6 +25,7 @@ mod whole_file;
 pub use address::{Address, AddressError, quoted_local};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use domain::{Domain, DomainError};
+pub use edits::edits;
 pub use endpoint::{Host, HostPort, ListenAddress, Networks};
 pub use envelope::{BodyKind, DsnReturn, Envelope, Notify, Recipient};
 pub use flags::{Flags, KEYWORD_BIT_FIRST, KEYWORDS_PER_MAILBOX_MAX, is_keyword};

@@ -72,6 +72,9 @@ impl fmt::Display for Effect {
             }
             End::Passed { mailbox } => write!(formatter, "not kept in the mailbox {mailbox}, unless it is spam")?,
             End::Sent(target) => write!(formatter, "sent to {target}")?,
+            End::Handed { address, host } if self.via.first() == Some(address) => {
+                write!(formatter, "handed to {host}")?;
+            }
             End::Handed { address, host } => write!(formatter, "handed to {host} for {address}")?,
             End::Answered { by, every_seconds, window, drops } => {
                 let window =
