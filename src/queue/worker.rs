@@ -182,10 +182,12 @@ impl Worker {
             circumstances.protection = link.session.protection();
             let Sent { fates, reusable } = link.session.send(&mut outgoing).await;
             let host = link.peer.name.to_string();
-            if reusable {
+            let broken_off = broken_off_early(&fates);
+            // Who does not speak the protocol has not broken off himself; to go on with him would never end.
+            if reusable && broken_off.is_none() {
                 self.link = Some((demand, link));
             }
-            if let Some(failure) = broken_off_early(&fates) {
+            if let Some(failure) = broken_off {
                 tracing::debug!(host, %failure, was_used, "broken off before the message; trying another way");
                 if !was_used && let Some(attempt) = &mut attempt {
                     attempt.fail(Setback::at_host(failure, &host));

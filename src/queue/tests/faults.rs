@@ -52,6 +52,15 @@ async fn a_destination_that_hangs_is_in_nobodys_way() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_nonsense_is_asked_once() {
+    let world = World::new();
+    let ids = world.put_to(&["odd@one.example"]).await;
+    world.run_until(1).await;
+    assert_eq!(world.send(ids[0]).await.attempts, 1);
+    assert_eq!(world.mails().len(), 1);
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_before_the_message_leads_to_the_next_server() {
     let world = World::new();
     let zone = "d.example MX 1 a.example\n d.example MX 2 b.example\n a.example A 192.0.2.1\n b.example A 192.0.2.2";

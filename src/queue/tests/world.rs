@@ -2,7 +2,7 @@
 //!
 //! What a server does is in its name (`down`, `busy`, `badtls`, `hang`, `reports`), and what it says to a recipient in the
 //! local part: `break…` is a fault of ours, `no…` is unknown, `later…` is greylisted, `full…` deferred, `spam…` refused after the message, `drop…`
-//! makes it hang up at RCPT, `lost…` after the message, and of `many…` it takes two at a time.
+//! makes it hang up at RCPT, `odd…` say what is no answer, `lost…` hang up after the message, and of `many…` it takes two at a time.
 
 use crate::dns::FakeResolver;
 use crate::queue::report::indexed;
@@ -298,6 +298,11 @@ impl FakeSession {
         }
         if to.iter().any(|local| local.starts_with("lost")) {
             return lost(Stage::Message);
+        }
+        if to.iter().any(|local| local.starts_with("odd")) {
+            assert!(self.transport.seen.lock().expect("not poisoned").len() < 20, "this does not end");
+            let odd = Failure::new(Stage::Data, FailureCause::Protocol("the server answers 250 thanks".to_owned()));
+            return Sent::all(mail.recipients.len(), &odd, true);
         }
         let mut many = 0;
         let fates = mail.recipients.iter().map(|one| self.fate(&one.address, &mut many)).collect();

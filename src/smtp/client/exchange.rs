@@ -128,7 +128,10 @@ impl Exchange {
         match expected {
             Expected::Reset => {}
             Expected::Mail if reply.is_positive() => self.mail = MailState::Taken,
-            Expected::Mail => self.mail = MailState::Refused(refusal(Stage::Mail, reply)),
+            Expected::Mail => {
+                self.not_now(reply);
+                self.mail = MailState::Refused(self.refusal(Stage::Mail, reply));
+            }
             Expected::Rcpt(index) => self.rcpt_answered(index, reply),
             Expected::Data => return self.data_answered(reply),
             Expected::End => self.ended(reply),
@@ -239,7 +242,7 @@ impl Exchange {
                 self.fates[index] = Some(Fate::Taken { answer: answer(reply), reports: self.reports });
             }
             _ if reply.is_positive() => self.accepted[index] = true,
-            _ => self.fates[index] = Some(Fate::Failed(refusal(Stage::Rcpt, reply))),
+            _ => self.fates[index] = Some(Fate::Failed(self.refusal(Stage::Rcpt, reply))),
         }
     }
 
@@ -248,11 +251,14 @@ impl Exchange {
             let sending = if self.has_accepted() { Sending::Dots } else { Sending::Nothing };
             return Progress::Content(sending);
         }
-        self.fail_open(&refusal(Stage::Data, reply));
+        self.not_now(reply);
+        let failure = self.refusal(Stage::Data, reply);
+        self.fail_open(&failure);
         Progress::Over
     }
 
     fn ended(&mut self, reply: &Reply) {
+        self.not_now(reply);
         let fate = self.fate_of_message(reply);
         for (fate_of_one, accepted) in self.fates.iter_mut().zip(&self.accepted) {
             if *accepted && fate_of_one.is_none() {
@@ -265,12 +271,18 @@ impl Exchange {
         self.fates[index] = Some(self.fate_of_message(reply));
     }
 
-    fn fate_of_message(&self, reply: &Reply) -> Fate {
+    fn fate_of_message(&mut self, reply: &Reply) -> Fate {
         if reply.is_positive() {
             Fate::Taken { answer: answer(reply), reports: self.reports }
         } else {
-            Fate::Failed(refusal(Stage::Message, reply))
+            Fate::Failed(self.refusal(Stage::Message, reply))
         }
+    }
+
+    /// A server that can't now, whoever the recipient is, may only be one of several behind the name, or have had enough of
+    /// this connection: the next message gets a new one. Kept in use, a sick one would hold up all mail that goes there.
+    fn not_now(&mut self, reply: &Reply) {
+        self.reusable &= !reply.is_transient();
     }
 
     /// For those without a fate.
@@ -294,13 +306,15 @@ impl Exchange {
         self.fail_open(&Failure::new(stage, cause.clone()));
         self.reusable = false;
     }
-}
 
-/// A reply that is neither yes nor no where one of both belongs is none of the protocol's.
-fn refusal(stage: Stage, reply: &Reply) -> Failure {
-    if reply.is_transient() || reply.is_permanent() {
-        return Failure::new(stage, FailureCause::Answer(answer(reply)));
+    /// A reply that is neither yes nor no where one of both belongs is none of the protocol's, and nothing more is said to
+    /// who gives it.
+    fn refusal(&mut self, stage: Stage, reply: &Reply) -> Failure {
+        if reply.is_transient() || reply.is_permanent() {
+            return Failure::new(stage, FailureCause::Answer(answer(reply)));
+        }
+        self.reusable = false;
+        let Answer { code, text, .. } = answer(reply);
+        Failure::new(stage, FailureCause::Protocol(format!("the server answers {code} {text}")))
     }
-    let Answer { code, text, .. } = answer(reply);
-    Failure::new(stage, FailureCause::Protocol(format!("the server answers {code} {text}")))
 }

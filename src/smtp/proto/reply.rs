@@ -79,8 +79,6 @@ impl fmt::Display for Reply {
 pub enum ReplyError {
     /// No three digits, or none between 200 and 559.
     Code,
-    /// The code changed from one line to the next.
-    Changed,
     TooLong,
 }
 
@@ -88,7 +86,6 @@ impl fmt::Display for ReplyError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Code => "the server's reply does not start with a code",
-            Self::Changed => "the lines of the server's reply have different codes",
             Self::TooLong => "the server's reply does not end",
         })
     }
@@ -99,7 +96,6 @@ impl std::error::Error for ReplyError {}
 /// Takes line after line, gives a reply with its last one, and is ready for the next then.
 #[derive(Clone, Debug, Default)]
 pub struct ReplyParser {
-    code: Option<u16>,
     lines: Vec<String>,
     octets: usize,
 }
@@ -112,16 +108,14 @@ impl ReplyParser {
             return Err(ReplyError::TooLong);
         }
         let (code, last, text) = split_line(line).ok_or(ReplyError::Code)?;
-        if self.code.is_some_and(|before| before != code) {
-            return Err(ReplyError::Changed);
-        }
-        self.code = Some(code);
         // What a peer says ends up in bounces and in the log: no control characters, and no octets that are no UTF-8.
         let text = String::from_utf8_lossy(text).replace(char::is_control, " ");
         self.lines.push(text.trim_end().to_owned());
         if !last {
             return Ok(None);
         }
+        // RFC 5321 section 4.2.1 wants one code on all lines and lets clients go by any of them. Where they differ the last
+        // one counts, as it does for other clients: to break off instead would send again what has been taken.
         let read = std::mem::take(self);
         Ok(Some(finish(code, read.lines)))
     }
@@ -252,7 +246,8 @@ mod tests {
         check("150 x", Err(ReplyError::Code));
         check("999 x", Err(ReplyError::Code));
         check("250_x", Err(ReplyError::Code));
-        check("250-x\r\n251 y", Err(ReplyError::Changed));
+        check("250-x\r\n251 y", Ok((251, None, &["x", "y"])));
+        check("550-5.1.1 x\r\n450 4.2.1 y", Ok((450, None, &["5.1.1 x", "4.2.1 y"])));
         assert_eq!(read("250-x"), Ok(None));
     }
 
