@@ -297,12 +297,14 @@ pub enum Automatic {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Suppression {
     NullSender,
-    /// `mailer-daemon`, `owner-…`, `…-request` and their like.
+    /// `mailer-daemon`, `owner-…`, `…-request`, `noreply` and their like.
     RobotSender(String),
     /// From one of the owner's own addresses.
     OwnSender(String),
-    /// The header that says it is list mail.
+    /// The header that says it is list mail, or a machine's.
     ListHeader(String),
+    /// `multipart/report`: of a mail server or a mail program.
+    Report,
     Precedence(String),
     AutoSubmitted(String),
     /// `X-Auto-Response-Suppress`, which Exchange and its clients send.
@@ -323,6 +325,7 @@ impl fmt::Display for Suppression {
             Self::RobotSender(sender) => write!(formatter, "{sender} is no person"),
             Self::OwnSender(sender) => write!(formatter, "{sender} is the owner's own address"),
             Self::ListHeader(name) => write!(formatter, "{name} present"),
+            Self::Report => formatter.write_str("the message is a report"),
             Self::Precedence(value) => write!(formatter, "Precedence is {value}"),
             Self::AutoSubmitted(value) => write!(formatter, "Auto-Submitted is {value}"),
             Self::SuppressHeader(value) => write!(formatter, "X-Auto-Response-Suppress is {value}"),

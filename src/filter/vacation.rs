@@ -6,11 +6,35 @@ use super::fields;
 use super::plan::Suppression;
 use crate::types::Address;
 use crate::types::limits::RECEIVED_HEADERS_OUTWARD_MAX;
-use mail_parser::Message;
+use mail_parser::{Message, MimeHeaders};
 
-/// RFC 2369 and RFC 2919: a field of these is on list mail and on no other.
-const LIST_FIELDS: [&str; 7] =
-    ["List-Id", "List-Help", "List-Subscribe", "List-Unsubscribe", "List-Post", "List-Owner", "List-Archive"];
+/// RFC 2369 and RFC 2919: a field of these is on list mail and on no other. The last three are older than Auto-Submitted
+/// and List-Id, and still in use.
+const LIST_FIELDS: [&str; 10] = [
+    "List-Id",
+    "List-Help",
+    "List-Subscribe",
+    "List-Unsubscribe",
+    "List-Post",
+    "List-Owner",
+    "List-Archive",
+    "X-Mailing-List",
+    "X-Autoreply",
+    "X-Autorespond",
+];
+
+/// Whom nobody reads as, or only a machine that takes an answer for a bounce.
+const ROBOTS: [&str; 9] = [
+    "mailer-daemon",
+    "listserv",
+    "majordomo",
+    "bounce",
+    "bounces",
+    "noreply",
+    "no-reply",
+    "donotreply",
+    "do-not-reply",
+];
 
 /// Where a message says whom it is for (RFC 5230 section 4.5).
 const RECIPIENT_FIELDS: [&str; 6] = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
@@ -21,7 +45,8 @@ pub(super) fn refuse(message: &Message<'_>, sender: Option<&Address>, own: &[&Ad
     if is_robot(sender) {
         return Some(Suppression::RobotSender(sender.to_string()));
     }
-    if own.iter().any(|own| same(own, sender)) {
+    let without_detail = sender.without_detail().map(|(address, _)| address);
+    if own.iter().any(|own| same(own, sender) || without_detail.as_ref().is_some_and(|sender| same(own, sender))) {
         return Some(Suppression::OwnSender(sender.to_string()));
     }
     if let Some(reason) = automatic(message) {
@@ -48,9 +73,16 @@ fn automatic(message: &Message<'_>) -> Option<Suppression> {
         return Some(reason);
     }
     if let Some(precedence) = fields::first(message, "Precedence")
-        && ["bulk", "list", "junk"].iter().any(|robot| precedence.eq_ignore_ascii_case(robot))
+        && ["bulk", "list", "junk", "auto_reply"].iter().any(|robot| precedence.eq_ignore_ascii_case(robot))
     {
         return Some(Suppression::Precedence(precedence));
+    }
+    // RFC 3834 section 2: least of all on notifications, some of which come under a sender's name.
+    if message.content_type().is_some_and(|kind| {
+        kind.c_type.eq_ignore_ascii_case("multipart")
+            && kind.c_subtype.as_deref().is_some_and(|subtype| subtype.eq_ignore_ascii_case("report"))
+    }) {
+        return Some(Suppression::Report);
     }
     let suppress = fields::first(message, "X-Auto-Response-Suppress")?;
     let asks = suppress
@@ -68,9 +100,12 @@ pub(super) fn auto_submitted(message: &Message<'_>) -> Option<Suppression> {
 
 fn is_robot(sender: &Address) -> bool {
     let local = sender.local().to_ascii_lowercase();
-    matches!(local.as_str(), "mailer-daemon" | "listserv" | "majordomo")
-        || local.starts_with("owner-")
-        || local.ends_with("-request")
+    // `bounce+jane=example.org@…`, `bounces-123@…`: the address of one message or one recipient.
+    let is_of =
+        |robot: &&str| local.strip_prefix(robot).is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '=']));
+    let is_bounce = ["bounce-", "bounces-"].iter().any(|start| local.starts_with(start));
+    let is_list = ["-request", "-owner", "-bounces", "-bounce"].iter().any(|end| local.ends_with(end));
+    ROBOTS.iter().any(is_of) || local.starts_with("owner-") || is_bounce || is_list
 }
 
 /// The local part's case may matter elsewhere; to take two spellings for one person only makes us answer less.
@@ -100,16 +135,33 @@ mod tests {
         check("joe@example.net", "To: Jane <JANE@example.org>", None);
         check("joe@example.net", "Resent-Cc: x@example.net, mask@example.org", None);
         check("", "To: jane@example.org", Some(&Suppression::NullSender));
-        for robot in ["MAILER-DAEMON@x.example", "owner-list@x.example", "list-request@x.example", "listserv@x.example"]
-        {
+        for robot in [
+            "MAILER-DAEMON@x.example",
+            "owner-list@x.example",
+            "list-request@x.example",
+            "listserv@x.example",
+            "list-bounces@x.example",
+            "list-owner@x.example",
+            "bounces-17@x.example",
+            "bounce+jane=example.org@x.example",
+            "NoReply@x.example",
+            "no-reply+8@x.example",
+        ] {
             let expected = Address::parse(robot).expect("an address").to_string();
             check(robot, "To: jane@example.org", Some(&Suppression::RobotSender(expected)));
         }
         check("Mask@example.org", "To: jane@example.org", Some(&Suppression::OwnSender("Mask@example.org".into())));
+        let detail = Some(Suppression::OwnSender("jane+shop@example.org".into()));
+        check("jane+shop@example.org", "To: jane@example.org", detail.as_ref());
+        for person in ["bouncer@x.example", "request@x.example", "owner@x.example", "norep@x.example"] {
+            check(person, "To: jane@example.org", None);
+        }
+        let report = "To: jane@example.org\r\nContent-Type: Multipart/REPORT; report-type=delivery-status; boundary=b";
+        check("joe@example.net", report, Some(&Suppression::Report));
         for name in LIST_FIELDS {
             check("joe@example.net", &format!("To: jane@example.org\r\n{name}: <x>"), list(name).as_ref());
         }
-        for value in ["bulk", "List", "JUNK"] {
+        for value in ["bulk", "List", "JUNK", "auto_reply"] {
             let header = format!("To: jane@example.org\r\nPrecedence: {value}");
             check("joe@example.net", &header, Some(&Suppression::Precedence(value.into())));
         }
