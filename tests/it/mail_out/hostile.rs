@@ -153,7 +153,7 @@ async fn what_is_no_reply_is_taken_for_none() {
         ("GREETING", "220\tfar.example".to_owned()),
         ("GREETING", "-20 far.example".to_owned()),
         ("EHLO", format!("{keywords}250 HELP")),
-        ("EHLO", "250-far.example\r\n251 HELP".to_owned()),
+        ("EHLO", "250-far.example\r\n2510 HELP".to_owned()),
         ("MAIL", "2\u{0}50 ok".to_owned()),
         ("RCPT", "999 ok".to_owned()),
         ("DATA", "3540 go".to_owned()),
