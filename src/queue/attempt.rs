@@ -62,6 +62,11 @@ impl<'q> Attempt<'q> {
         None
     }
 
+    /// This server is asked once more, as the next.
+    pub(super) fn again(&mut self, peer: Peer) {
+        self.peers.push_front(peer);
+    }
+
     async fn next_peer(&mut self) -> Option<Peer> {
         loop {
             if let Some(peer) = self.peers.pop_front() {

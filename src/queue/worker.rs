@@ -13,7 +13,9 @@ use super::settle::{Circumstances, Outcome, settle};
 use super::transport::{Failure, FailureCause, Fate, Outgoing, Sent, Stage};
 use super::verdict::{Setback, Status};
 use crate::store::{PutOff, SendRecord, StoreError, Turn};
-use crate::types::limits::{QUEUE_MESSAGES_PER_PLACE, QUEUE_MESSAGES_PER_TURN, QUEUE_PUT_OFF_MAX};
+use crate::types::limits::{
+    QUEUE_HANG_UPS_AT_RCPT_MAX, QUEUE_MESSAGES_PER_PLACE, QUEUE_MESSAGES_PER_TURN, QUEUE_PUT_OFF_MAX,
+};
 use std::sync::Arc;
 
 /// Why a worker left.
@@ -154,6 +156,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let is_next_hop = first.send.details.next_hop.is_some();
         let mut attempt = None;
+        let mut hung_up = 0;
         while !open.is_empty() {
             let mut link = match self.link.take() {
                 Some((known, link)) if known == demand => link,
@@ -181,11 +184,22 @@ impl Worker {
             link.carried += 1;
             circumstances.protection = link.session.protection();
             let Sent { fates, reusable } = link.session.send(&mut outgoing).await;
-            let host = link.peer.name.to_string();
+            let peer = link.peer.clone();
+            let host = peer.name.to_string();
             let broken_off = broken_off_early(&fates);
             // Who does not speak the protocol has not broken off himself; to go on with him would never end.
             if reusable && broken_off.is_none() {
                 self.link = Some((demand, link));
+            }
+            if let Some((place, failure)) = hung_up_on_one(&fates)
+                && hung_up < QUEUE_HANG_UPS_AT_RCPT_MAX
+            {
+                hung_up += 1;
+                outcomes[open.remove(place)] = Outcome::Failed(Setback::at_host(failure, &host));
+                if let Some(attempt) = &mut attempt {
+                    attempt.again(peer);
+                }
+                continue;
             }
             if let Some(failure) = broken_off {
                 tracing::debug!(host, %failure, was_used, "broken off before the message; trying another way");
@@ -257,6 +271,16 @@ fn broken_off_early(fates: &[Fate]) -> Option<&Failure> {
         }
     }
     first
+}
+
+/// The server hung up over one recipient of several. He would keep the mail of the others from them, time and again.
+fn hung_up_on_one(fates: &[Fate]) -> Option<(usize, &Failure)> {
+    broken_off_early(fates).filter(|_| fates.len() > 1)?;
+    let mut at_rcpt = fates.iter().enumerate().filter_map(|(place, fate)| match fate {
+        Fate::Failed(failure) if failure.stage == Stage::Rcpt => Some((place, failure)),
+        _ => None,
+    });
+    at_rcpt.next().filter(|_| at_rcpt.next().is_none())
 }
 
 fn is_broken_off(failure: &Failure) -> bool {

@@ -438,6 +438,8 @@ pub const QUEUE_MESSAGES_PER_PLACE: u32 = 100;
 pub const QUEUE_READY_MAX: usize = 4096;
 /// Sends put off in one write.
 pub const QUEUE_PUT_OFF_MAX: u32 = 500;
+/// Recipients over whom a server may hang up before the rest of the message waits, too.
+pub const QUEUE_HANG_UPS_AT_RCPT_MAX: u32 = 3;
 /// How long a connection waits for another message, and how many it carries.
 pub const QUEUE_IDLE_SECONDS: u64 = 5;
 pub const QUEUE_MESSAGES_PER_CONNECTION_MAX: u32 = 1000;

@@ -61,6 +61,26 @@ async fn a_server_that_answers_nonsense_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_recipient_over_whom_the_server_hangs_up_keeps_nothing_from_the_others() {
+    let world = World::new();
+    let ids = world.put_to(&["a@one.example", "trap@one.example", "b@one.example"]).await;
+    world.run_until(3).await;
+    assert_eq!(
+        world.mails(),
+        ["mail jane@us.example > a,trap,b at mx.one.example", "mail jane@us.example > a,b at mx.one.example"]
+    );
+    let trap = world.send(ids[1]).await;
+    assert_eq!((trap.attempts, trap.state), (1, SendState::Due));
+    assert_eq!(world.store.send_count().await, Ok(1));
+    // A server that hangs up over everybody is not asked for each of them.
+    let world = World::new();
+    let all: Vec<String> = (0..20).map(|number| format!("trap{number}@one.example")).collect();
+    world.put_to(&all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    world.run_until(20).await;
+    assert_eq!(world.mails().len(), 4);
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_before_the_message_leads_to_the_next_server() {
     let world = World::new();
     let zone = "d.example MX 1 a.example\n d.example MX 2 b.example\n a.example A 192.0.2.1\n b.example A 192.0.2.2";

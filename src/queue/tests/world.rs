@@ -2,7 +2,7 @@
 //!
 //! What a server does is in its name (`down`, `busy`, `badtls`, `hang`, `reports`), and what it says to a recipient in the
 //! local part: `break…` is a fault of ours, `no…` is unknown, `later…` is greylisted, `full…` deferred, `spam…` refused after the message, `drop…`
-//! makes it hang up at RCPT, `odd…` say what is no answer, `lost…` hang up after the message, and of `many…` it takes two at a time.
+//! makes it hang up at RCPT, `trap…` too, but only over this one, `odd…` say what is no answer, `lost…` hang up after the message, and of `many…` it takes two at a time.
 
 use crate::dns::FakeResolver;
 use crate::queue::report::indexed;
@@ -303,6 +303,11 @@ impl FakeSession {
             assert!(self.transport.seen.lock().expect("not poisoned").len() < 20, "this does not end");
             let odd = Failure::new(Stage::Data, FailureCause::Protocol("the server answers 250 thanks".to_owned()));
             return Sent::all(mail.recipients.len(), &odd, true);
+        }
+        if let Some(place) = to.iter().position(|local| local.starts_with("trap")) {
+            let mut sent = Sent::all(to.len(), &Failure::new(Stage::Mail, FailureCause::Lost), false);
+            sent.fates[place] = Fate::Failed(Failure::new(Stage::Rcpt, FailureCause::Lost));
+            return sent;
         }
         let mut many = 0;
         let fates = mail.recipients.iter().map(|one| self.fate(&one.address, &mut many)).collect();

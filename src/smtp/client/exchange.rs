@@ -303,7 +303,14 @@ impl Exchange {
             // Between two answers: the message was about to go, or under way and not whole.
             None => Stage::Data,
         };
-        self.fail_open(&Failure::new(stage, cause.clone()));
+        // At RCPT it was about one recipient; for the others it is as if nothing had been said yet, and the queue may go on
+        // with them.
+        if let (Stage::Rcpt, Some(Expected::Rcpt(index))) = (stage, self.expected.front()) {
+            self.fates[*index].get_or_insert(Fate::Failed(Failure::new(stage, cause.clone())));
+            self.fail_open(&Failure::new(Stage::Mail, cause.clone()));
+        } else {
+            self.fail_open(&Failure::new(stage, cause.clone()));
+        }
         self.reusable = false;
     }
 
