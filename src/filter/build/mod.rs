@@ -261,7 +261,10 @@ impl Builder {
             let never = test.and_then(|test| self.known(test)) == Some(false);
             let condition = match test {
                 // Behind an extension that is not here may stand anything (RFC 5463 section 4).
-                Some(_) if never => Some("false".to_owned()),
+                Some(test) if never => {
+                    self.enable(test);
+                    Some("false".to_owned())
+                }
                 Some(test) => Some(self.test(test)?),
                 None => None,
             };
@@ -296,6 +299,15 @@ impl Builder {
                 Some(false)
             }
             _ => None,
+        }
+    }
+
+    /// What a test that never holds has made sure of all the same: behind `if not ihave "x" { stop; }` there is x.
+    fn enable(&mut self, test: &Test) {
+        match test.name.as_str() {
+            "ihave" => drop(self.ihave(test)),
+            "not" | "allof" | "anyof" => test.tests.iter().for_each(|inner| self.enable(inner)),
+            _ => {}
         }
     }
 

@@ -115,7 +115,7 @@ impl Builder {
     }
 
     /// RFC 5463 section 4: what is here may be used from now on.
-    fn ihave(&mut self, test: &Test) -> String {
+    pub(super) fn ihave(&mut self, test: &Test) -> String {
         let names = ihave_names(test);
         if !names.iter().all(|name| is_available(name, self.extensions)) {
             return "false".to_owned();

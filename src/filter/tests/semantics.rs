@@ -230,6 +230,9 @@ fn ihave_lets_pass_what_is_not_reached() {
         "fileinto Lists"
     );
     assert_eq!(plan("require \"ihave\"; if not ihave \"variables\" { discard; }"), "discard");
+    let asked_first = "require \"ihave\"; if not ihave \"fileinto\" { stop; } fileinto \"Lists\";";
+    assert_eq!(plan(asked_first), "fileinto Lists");
+    assert_eq!(plan(&asked_first.replace("\"fileinto\" {", "[\"fileinto\", \"x\"] {")), "keep(implicit)");
     assert!(compile(b"if ihave \"x\" { keep; }", ScriptKind::Personal).is_err());
 }
 
