@@ -81,8 +81,17 @@ impl Desk {
     pub(super) fn has_data(&self) -> Result<bool, Failure> {
         let data = self.config()?.data;
         has_store(&data).map_err(|error| {
-            let hint = "only the server's own user and root may";
-            Failure::refused("not-allowed", format!("{}: {error}", data.display()), Some(hint))
+            let message = format!("{}: {error}", data.display());
+            match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    Failure::refused("not-allowed", message, Some("only the server's own user and root may"))
+                }
+                _ => Failure::refused(
+                    "file",
+                    message,
+                    Some("name the data directory with --data or in the configuration"),
+                ),
+            }
         })
     }
 

@@ -302,6 +302,10 @@ impl Plan {
         for visit in self.visits.iter_mut().filter(|visit| visit.account == Some(account)) {
             for deed in &mut visit.deeds {
                 if matches!(deed.kind, DeedKind::File { .. } | DeedKind::FiledAlready { .. }) {
+                    if matches!(deed.kind, DeedKind::File { kept: Some(Kept::ByScript(KeepReason::Implicit)), .. }) {
+                        // No rule has caused it, least of all the one where the script ended.
+                        deed.cause.line = 0;
+                    }
                     deed.kind = DeedKind::Refused { to: visit.address.clone(), why: Fate::OverQuota };
                     found = true;
                 }
