@@ -26,6 +26,8 @@ pub(super) struct Selected {
     keywords: Keywords,
     pub(super) contexts: Contexts,
     changes: watch::Receiver<ModSeq>,
+    /// Something was committed, and what it was could not be found out.
+    behind: bool,
 }
 
 impl Selected {
@@ -45,7 +47,7 @@ impl Selected {
         };
         let view = View::new(sequence, head.highest_modseq, dialect);
         let (keywords, contexts) = (Arc::clone(&head.keywords), Contexts::default());
-        Self { mailbox, access, view, unread, changeable, keywords, contexts, changes }
+        Self { mailbox, access, view, unread, changeable, keywords, contexts, changes, behind: false }
     }
 
     pub(super) fn mailbox(&self) -> &OpenMailbox {
@@ -65,7 +67,7 @@ impl Selected {
         if self.unread.is_some() {
             return self.mailbox.has_moved_on(self.view.known());
         }
-        changed || (expunges == Expunges::Allowed && !self.view.gone().is_empty())
+        changed || self.behind || (expunges == Expunges::Allowed && !self.view.gone().is_empty())
     }
 
     /// Returns when something was committed that the client has not heard of.
@@ -174,11 +176,15 @@ impl Session {
             }
             Err(Cause::Forgotten) => return Some(self.bye(None, "Too much has happened in this mailbox, come again")),
             Err(error) => {
-                // What could not be found out now is told later.
-                tracing::error!(session = %self.id, ?error, "news could not be read");
+                // What could not be found out now is told later: at the next command, or when more happens. Trying again by
+                // itself would keep a processor busy with a disk that is broken.
+                selected.behind = true;
+                let mailbox = selected.mailbox().id();
+                tracing::error!(session = %self.id, %mailbox, ?error, "news could not be read");
                 return None;
             }
         };
+        selected.behind = false;
         selected.tell_keywords(&state, &mut self.replies);
         let news = news_of(news);
         if expunges == Expunges::Allowed && !selected.contexts.is_empty() {

@@ -253,3 +253,36 @@ async fn who_does_not_read_what_he_asked_for_holds_no_state_of_the_mailbox() {
     drop(writer);
     served.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_that_could_not_be_read_are_told_when_they_can_be() {
+    let served = Served::furnished(House::be_short_of_memory).await;
+    let login = || Client::login(served.address(), "jane@example.org", "Secret123");
+    let (mut reader, mut other) = (login().await, login().await);
+    assert!(other.command(&message(1)).await.is_ok());
+    assert!(reader.command("SELECT INBOX").await.is_ok());
+    assert!(reader.command("FETCH 1 (FLAGS)").await.is_ok());
+    // From here on it is not in memory.
+    assert!(other.command("SELECT Drafts").await.is_ok());
+    assert!(other.command("UID FETCH 1:* (FLAGS)").await.is_ok());
+    assert!(other.command(&message(2)).await.is_ok());
+    let jane = served.house.account("jane").await;
+    let database = rusqlite::Connection::open(served.path().join("data/mail.db")).unwrap();
+    let inbox = "SELECT mailbox_id FROM mailbox WHERE account_id = ?1 AND name = 'INBOX'";
+    let page: (i64, Vec<u8>) = database
+        .query_row(&format!("SELECT page_id, entries FROM page WHERE mailbox_id = ({inbox})"), [jane.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    let put = |entries: &[u8]| {
+        database.execute("UPDATE page SET entries = ?2 WHERE page_id = ?1", (page.0, entries)).unwrap();
+    };
+    put(&page.1[1..]);
+    let answer = reader.command("NOOP").await;
+    assert!(answer.is_ok() && answer.untagged.is_empty(), "{answer:?}");
+    put(&page.1);
+    let told: Vec<String> = reader.command("NOOP").await.texts().collect();
+    assert_eq!(told, ["* 2 EXISTS"]);
+    drop((reader, other));
+    served.end().await;
+}
