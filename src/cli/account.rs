@@ -107,7 +107,7 @@ pub(super) struct NewAccount {
     /// Last name
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     last_name: String,
-    /// The most its mail may take, such as 5G; none is without limit
+    /// The most its mail may take: a number with K, M, G or T behind it, counted in 1024, or none [default: none]
     #[arg(long, value_name = "SIZE", value_parser = values::quota)]
     quota: Option<Quota>,
     /// May administer this server
@@ -137,7 +137,7 @@ pub(super) struct Changes {
     /// Last name
     #[arg(long, value_name = "NAME")]
     last_name: Option<String>,
-    /// The most its mail may take, such as 5G; none is without limit
+    /// The most its mail may take: a number with K, M, G or T behind it, counted in 1024, or none
     #[arg(long, value_name = "SIZE", value_parser = values::quota)]
     quota: Option<Quota>,
     /// May administer this server

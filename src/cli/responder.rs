@@ -80,7 +80,7 @@ pub(super) struct Arguments {
     /// The zone of these times [default: the server's]
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
-    /// The least time between two answers to one sender [default: 7d]
+    /// The least time between two answers to one sender, in whole days: 1d, 7d, 2w [default: 7d]
     #[arg(long, value_name = "INTERVAL", value_parser = values::interval)]
     every: Option<u32>,
     /// The mailbox keeps what was answered; the default

@@ -46,7 +46,7 @@ fn size(text: &str) -> Result<u64, String> {
 
 /// `7d`, `2w`, `36h`.
 pub(super) fn interval(text: &str) -> Result<u32, String> {
-    let wrong = || "write a number with its unit: 7d, 2w or 36h".to_owned();
+    let wrong = || "write a number with its unit: 7d or 2w".to_owned();
     let (at, unit) = text.char_indices().last().ok_or_else(wrong)?;
     let seconds = match unit {
         's' => 1,
