@@ -180,6 +180,13 @@ impl Builder {
             Kind::Plain(kind) => kind,
             // It leaves no match variables behind, so there is no need to show it to the engine.
             Kind::Matches if matches!(source, Source::Body(_)) => MatchKind::Matches,
+            Kind::Matches if self.is_ours(words) => {
+                let check = self.check_patterns(at, &words, keys)?;
+                let keys = carry.many(keys);
+                let matching = Matching { kind: MatchKind::Matches, comparator: words.comparator, keys };
+                let test = self.call(at, CallKind::Test(TestCall::Match { source, matching }), carry);
+                return Ok(self.all(check.into_iter().collect(), at, &test, Finds::Dropped));
+            }
             Kind::Matches | Kind::Regex => {
                 let check = self.check_patterns(at, &words, keys)?;
                 let patterns = cost(keys);
@@ -193,6 +200,12 @@ impl Builder {
         let keys = carry.many(keys);
         let matching = Matching { kind, comparator: words.comparator, keys };
         Ok(self.call(at, CallKind::Test(TestCall::Match { source, matching }), carry))
+    }
+
+    /// Whether a test needs nothing of the engine: where no match variable is read, globs don't either. Ours sees what the
+    /// other tests see, and all values instead of those that there is a variable for.
+    pub(super) fn is_ours(&self, words: MatchWords) -> bool {
+        !words.is_pattern() || words.kind == Kind::Matches && self.save_matches == 0
     }
 
     /// The engine's `string` with several keys tells only of the last.

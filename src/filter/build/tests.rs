@@ -247,7 +247,7 @@ impl Builder {
             return Err(arguments.tag_at(tag).error(format!("\":{tag}\" needs \":mime\"")));
         }
         let is_address = test.name == "address";
-        if !words.is_pattern() {
+        if self.is_ours(words) {
             return self.compare(test.at, words, keys, 1, |carry| {
                 let names = carry.many(names);
                 if is_address {
