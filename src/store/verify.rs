@@ -131,7 +131,13 @@ fn check_mailboxes(tx: &mut Tx<'_>, findings: &mut Vec<Finding>, named: &mut Nam
             &[mailbox.into()],
             |row| {
                 let (first, page_modseq) = (row.int(0)?, row.int(1)?);
-                let entries = unpack(row.blob(2)?)?;
+                let entries = match unpack(row.blob(2)?) {
+                    Ok(entries) => entries,
+                    Err(error) => {
+                        wrong(format!("page {first}: {error}"));
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                };
                 if entries.len() == 0 || entries.len() > ENTRIES_PER_PAGE {
                     wrong(format!("page {first} has {} entries", entries.len()));
                 }

@@ -720,6 +720,24 @@ fn a_backup_takes_the_place_of_nothing_else() {
 }
 
 #[test]
+fn a_page_that_can_not_be_read_is_found_and_the_rest_is_looked_at() {
+    block_on(async {
+        let world = World::with_people().await;
+        let inbox = fill(&world, 3).await;
+        let path = world.store.directory_path().join(crate::store::DATABASE_FILE);
+        let database = rusqlite_connection(&path);
+        database.execute_batch("UPDATE page SET entries = substr(entries, 1, 61)").expect("damaged");
+        let findings = world.store.verify(&mut |_, _| {}).expect("looked at");
+        let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(texts.contains(&format!("mailbox {inbox}: page 1: the database is damaged: a page of 61 octets")));
+        assert!(
+            texts.iter().any(|text| text.contains("named 0 times") || text.contains("nothing names it")),
+            "{texts:?}"
+        );
+    });
+}
+
+#[test]
 fn a_damaged_backup_is_not_restored() {
     block_on(async {
         let world = World::with_people().await;
