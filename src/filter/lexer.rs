@@ -114,6 +114,14 @@ impl Lexer<'_> {
                     self.next();
                     Token::Symbol(first)
                 }
+                // What some editors put before the first line; it is no text.
+                '\u{feff}' if (at.line, at.column) == (1, 1) => {
+                    self.rest.next();
+                    continue;
+                }
+                '\'' | '`' | '‘' | '’' | '“' | '”' | '„' | '«' | '»' => {
+                    return Err(at.error(format!("strings stand between \"…\", not {first}")));
+                }
                 other => return Err(at.error(format!("unexpected character {other:?}"))),
             };
             return Ok(Some(Placed { at, token, end: self.at }));

@@ -9,6 +9,10 @@ fn check(source: &str, line: u32, column: u32, message: &str) {
 
 #[test]
 fn errors_of_the_grammar_name_line_and_column() {
+    check("\u{feff}keep", 1, 5, "\";\" is missing here, at the end of \"keep\"");
+    check("keep; \u{feff}", 1, 7, "unexpected character '\\u{feff}'");
+    check("redirect 'a@example.net';", 1, 10, "strings stand between \"…\", not '");
+    check("redirect “a@example.net”;", 1, 10, "strings stand between \"…\", not “");
     check("keep", 1, 5, "\";\" is missing here, at the end of \"keep\"");
     // Where it should stand, however far below the next word is.
     check("keep\r\n\r\n# the end\r\n", 1, 5, "\";\" is missing here, at the end of \"keep\"");
