@@ -155,7 +155,6 @@ impl Act for AccountAdd {
         let snapshot = admin.directory().snapshot().await?;
         // A wrong name and a wrong password are told together, and before a hash is computed.
         let mut causes = Vec::new();
-        causes.extend((self.quota_octets == Some(0)).then_some(Cause::QuotaOfNothing));
         if let Err(refused) = self.place(&mut Draft::new(&snapshot), &settings.address) {
             causes.extend(refused.0);
         }
@@ -180,6 +179,9 @@ impl Act for AccountAdd {
                 let mut decided = Decided::about(&self.address);
                 if first {
                     decided = decided.note(format!("{} administers this server: it is the first", self.address));
+                }
+                if self.quota_octets == Some(0) {
+                    decided = decided.note(quota_in_words(Some(0), 0));
                 }
                 if let Some(parked) = newest_parked(draft, &self.address) {
                     decided = decided.note(format!(
@@ -309,6 +311,10 @@ impl Act for AccountShow {
 fn quota_in_words(quota_octets: Option<u64>, used_octets: u64) -> String {
     let used = words::size(used_octets);
     match quota_octets {
+        // It means no limit with some servers, and no mail with others.
+        Some(0) => {
+            "with a quota of 0 it takes no mail at all: what comes is put off; --quota none is without limit".to_owned()
+        }
         Some(octets) => format!("its mail may take {}, {used} are used: what is more is put off", words::size(octets)),
         None => format!("its mail may take as much as there is room for, {used} are used"),
     }
@@ -340,9 +346,6 @@ impl Act for AccountSet {
                     Some(Quota::None) => None,
                     Some(Quota::Octets(octets)) => Some(octets),
                 };
-                if changes.quota == Some(Quota::Octets(0)) {
-                    return Err(Cause::QuotaOfNothing.into());
-                }
                 if let Some(Quota::Octets(quota_octets)) = changes.quota
                     && quota_octets < used_octets
                 {

@@ -33,8 +33,6 @@ pub enum Cause {
     Queue(QueueCause),
     /// What would happen, to be confirmed.
     NeedsYes(Consequence),
-    /// It means no limit with some servers and no mail with others.
-    QuotaOfNothing,
     QuotaBelowUse {
         quota_octets: u64,
         used_octets: u64,
@@ -187,7 +185,7 @@ impl Cause {
             Self::Script(cause) => cause.code(),
             Self::Queue(cause) => cause.code(),
             Self::NeedsYes(_) => "needs-yes",
-            Self::QuotaBelowUse { .. } | Self::QuotaOfNothing => "quota",
+            Self::QuotaBelowUse { .. } => "quota",
             Self::Credential(_) => "credential",
             Self::NoBackup { .. } => "no-backup",
             Self::UnknownAct(_) | Self::BadRequest(_) | Self::MessageTooLong { .. } => "bad-request",
@@ -212,10 +210,6 @@ impl Cause {
                     .to_owned()
             }
             Self::GeneratedPassword(_) => "give a password of your own: --password-stdin".to_owned(),
-            Self::QuotaOfNothing => {
-                "--quota none is without limit; to take no mail for a while: posthouse account suspend ADDRESS"
-                    .to_owned()
-            }
             Self::NeedsYes(_) => "say --yes to go on; nothing was changed".to_owned(),
             Self::Store(StoreError::Damaged(_)) => {
                 "posthouse verify tells how far it goes, and posthouse restore FILE puts a \
@@ -301,7 +295,6 @@ impl fmt::Display for Cause {
             Self::Script(cause) => cause.fmt(formatter),
             Self::Queue(cause) => cause.fmt(formatter),
             Self::NeedsYes(consequence) => consequence.fmt(formatter),
-            Self::QuotaOfNothing => formatter.write_str("with a quota of 0 the account would take no mail at all"),
             Self::QuotaBelowUse { quota_octets, used_octets } => write!(
                 formatter,
                 "a quota of {} is below the {} that are used already",
