@@ -120,8 +120,8 @@ async fn a_message_of_ones_own_says_who_sent_it_and_what_it_is() {
     check(jane, Some("<>"), list, "", &["no reply: the sender is empty"]).await;
     check(jane, Some("owner-x@x.example"), list, "owner-x@x.example", &["no reply: owner-x@x.example is no person"])
         .await;
-    let plain = "From joe Thu Jan  1 00:00:00 2026\nReturn-Path: <bounces@x.example>\nFrom: joe@x.example\nTo: jane@example.test\n\nx\n";
-    check(jane, None, plain, "bounces@x.example", &["is answered, to bounces@x.example"]).await;
+    let plain = "From joe Thu Jan  1 00:00:00 2026\nReturn-Path: <sue@x.example>\nFrom: joe@x.example\nTo: jane@example.test\n\nx\n";
+    check(jane, None, plain, "sue@x.example", &["is answered, to sue@x.example"]).await;
     let spam = format!("X-Spam-Status: Yes, score=9\nAuthentication-Results: mail.example.test; spf=fail\n{list}");
     let assumed = ["X-Spam-Status says: Yes, score=9", "the message says mail.example.test; spf=fail"];
     check(jane, None, &spam, "joe@x.example", &assumed).await;
