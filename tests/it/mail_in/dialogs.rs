@@ -49,10 +49,9 @@ async fn house() -> Running {
     let house =
         Running::open(&["smtp", "submission", "submissions", "lmtp"], "[limits]\nmessage_octets_max = 65536\n").await;
     house.domain("example.org").await;
-    for (name, quota) in [("jane", None), ("paul", None), ("small", Some(2000))] {
+    for (name, quota) in [("jane", None), ("paul", None), ("full", Some(0)), ("small", Some(2000))] {
         house.account(&format!("{name}@example.org"), quota).await;
     }
-    house.full_account("full@example.org").await;
     for name in ["gone", "both", "picky"] {
         house.account(&format!("{name}@example.org"), None).await;
     }

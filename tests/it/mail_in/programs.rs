@@ -23,7 +23,7 @@ async fn house(extra: &str) -> Running {
     for person in ["jane", "paul"] {
         house.account(&format!("{person}@example.org"), None).await;
     }
-    house.full_account("full@example.org").await;
+    house.account("full@example.org", Some(0)).await;
     house.alias("info@example.org", "jane@example.org").await;
     house
 }

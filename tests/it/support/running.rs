@@ -123,14 +123,6 @@ impl Running {
         .await;
     }
 
-    /// One that has no room for anything, as only an IMAP administrator can make it.
-    pub async fn full_account(&self, address: &str) {
-        self.account(address, None).await;
-        let store = &self.server.house.store;
-        let record = store.account(&address.parse().unwrap()).await.unwrap().unwrap();
-        store.set_quota(record.id, Some(0), None).await.unwrap();
-    }
-
     pub async fn alias(&self, alias: &str, owner: &str) {
         self.act(AliasAdd { alias: alias.parse().unwrap(), owner: owner.parse().unwrap() }).await;
     }
