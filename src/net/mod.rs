@@ -20,7 +20,7 @@ mod transport;
 
 pub use caps::{Caps, Permit, Refused};
 pub use connection::{Connection, Line, LineEnd, Peer};
-pub use descriptors::raise_descriptor_limit;
+pub use descriptors::{connections_that_fit, raise_descriptor_limit};
 pub use error::NetError;
 pub use identity::{Identity, IdentityError, is_root};
 pub use listener::{BindError, Listener};

@@ -12,7 +12,10 @@ use super::upkeep;
 use crate::admin::Running;
 use crate::config::{Config, LogFormat};
 use crate::dns::DnsError;
-use crate::net::{BindError, Identity, IdentityError, Origin, Shutdown, State, TlsError, TlsServer, is_root};
+use crate::net::{
+    BindError, Identity, IdentityError, Origin, Shutdown, State, TlsError, TlsServer, connections_that_fit, is_root,
+    raise_descriptor_limit,
+};
 use crate::telemetry::{Format, Log, LogError};
 use crate::types::WholeFileError;
 use std::fmt;
@@ -103,9 +106,28 @@ pub struct Server {
     shutdown: Shutdown,
 }
 
+/// To be done as root, if we are: root may have as many as he likes.
+fn fit_descriptors(connections_max: &mut usize) {
+    let descriptors = match raise_descriptor_limit() {
+        Ok(descriptors) => descriptors,
+        Err(error) => return tracing::warn!(%error, "how many files may be open can't be found out"),
+    };
+    let fit = connections_that_fit(*connections_max, descriptors);
+    if fit < *connections_max {
+        tracing::warn!(
+            connections_max,
+            fit,
+            descriptors,
+            "fewer connections will be taken: this process may open no more files (ulimit -n, LimitNOFILE)"
+        );
+        *connections_max = fit;
+    }
+}
+
 impl Server {
     /// Binds, gives up root, takes the data directory, and starts every long-lived task. The one place that names them.
-    pub async fn start(config: Config, when_taken: WhenTaken) -> Result<Self, StartError> {
+    pub async fn start(mut config: Config, when_taken: WhenTaken) -> Result<Self, StartError> {
+        fit_descriptors(&mut config.limits.connections_max);
         if Client::connect(&config.data).await.is_ok_and(|client| client.is_some()) {
             return Err(StartError::Running(config.data));
         }

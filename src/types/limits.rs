@@ -169,8 +169,10 @@ pub const MESSAGE_OCTETS_CEILING: u64 = 0xF000_0000;
 pub const CONFIG_OCTETS_MAX: u64 = 1024 * 1024;
 /// DNS answers remembered at a time.
 pub const DNS_CACHE_ENTRIES_MAX: u64 = 8192;
+/// Descriptors that are kept for our own files, sockets and connections to other servers.
+pub const DESCRIPTORS_RESERVED: u64 = 512;
 /// Connections in all, and from one network (an IPv4 address, or 64 bits of an IPv6 address).
-pub const CONNECTIONS_MAX: usize = 4096;
+pub const CONNECTIONS_MAX: usize = 16_384;
 pub const CONNECTIONS_PER_NETWORK_MAX: usize = 100;
 /// Silence after which an SMTP session ends (RFC 5321 section 4.5.3.2.7 asks for 5 minutes at least).
 pub const SMTP_IDLE_SECONDS: u64 = 300;

@@ -2,7 +2,7 @@
 //!
 //! Some of it only root can arrange; without root those tests say that they looked at nothing.
 
-use crate::support::program::{Place, serve};
+use crate::support::program::{Place, serve, serve_with_descriptors};
 use crate::support::smtp::Sender;
 use crate::support::tls;
 use std::fs::Permissions;
@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 
 /// An account that every machine has and that nothing belongs to.
@@ -169,6 +170,34 @@ fn a_directory_that_can_not_be_written_is_named() {
         "{}",
         outcome.text
     );
+}
+
+/// A login shell and many service managers give a program 1,024, and more only if it asks.
+#[tokio::test]
+async fn descriptors_are_asked_for_and_some_are_kept() {
+    let place = Place::new();
+    place.configure("\nimap = []", "\nimap = [\"127.0.0.1:0\"]");
+    place.configure("[auth]", "[throttle]\nexempt_networks = [\"127.0.0.0/8\"]\n[auth]");
+    let server = serve_with_descriptors(&place, 100, 700);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.process())).expect("readable");
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let numbers: Vec<&str> = open_files.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers, ["700", "700"]);
+    let address = server.address("imap");
+    let mut greeted = Vec::new();
+    for _ in 0..350 {
+        let mut stream = BufReader::new(TcpStream::connect(address).await.expect("it listens"));
+        let mut line = String::new();
+        stream.read_line(&mut line).await.expect("a greeting");
+        assert!(line.starts_with("* OK "), "{line}");
+        greeted.push(stream);
+    }
+    let mut one_too_many = BufReader::new(TcpStream::connect(address).await.expect("it listens"));
+    let mut line = String::new();
+    one_too_many.read_line(&mut line).await.expect("a refusal");
+    assert!(line.starts_with("* BYE [UNAVAILABLE] "), "{line}");
+    drop(greeted);
+    server.stop();
 }
 
 #[tokio::test]

@@ -218,7 +218,17 @@ pub(crate) struct Server {
 
 /// Starts a server and returns when it is ready.
 pub(crate) fn serve(place: &Place) -> Server {
-    let mut child = place.command(&["serve"]).stderr(Stdio::piped()).spawn().expect("the server starts");
+    started(place.command(&["serve"]))
+}
+
+/// The same where the system lets it have so many descriptors, the second number when it asks.
+pub(crate) fn serve_with_descriptors(place: &Place, soft: u32, hard: u32) -> Server {
+    let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve");
+    started(place.command_of(Path::new("/bin/sh"), &["-c", &script, PROGRAM]))
+}
+
+fn started(mut command: Command) -> Server {
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the server starts");
     let log: Box<dyn Read + Send> = Box::new(child.stderr.take().expect("piped"));
     let mut server = Server { running: Running { child }, log: BufReader::new(log), said: String::new() };
     server.wait_for(" ready");
