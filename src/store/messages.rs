@@ -44,20 +44,6 @@ pub(super) enum QuotaUse {
 }
 
 impl Store {
-    /// All entries of a mailbox, by UID, and its record: one snapshot.
-    pub async fn entries(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Vec<Entry>), StoreError> {
-        self.read_scattered(move |tx| {
-            let record = mailboxes::by_id(tx, mailbox)?.ok_or(StoreError::Missing(Thing::Mailbox))?;
-            let mut entries = Vec::with_capacity(record.messages as usize);
-            tx.each("SELECT entries FROM page WHERE mailbox_id = ?1 ORDER BY first_uid", &[mailbox.into()], |row| {
-                entries.extend(unpack(row.blob(0)?)?);
-                Ok(ControlFlow::Continue(()))
-            })?;
-            Ok((record, entries))
-        })
-        .await
-    }
-
     /// What is remembered of expunges after a modification sequence; `None` if the history does not reach back that far.
     pub async fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Option<UidSet>, StoreError> {
         self.read(move |tx| {

@@ -100,7 +100,7 @@ use lock::DirectoryLock;
 use readers::Readers;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tx::Tx;
 use writer::Writer;
 
@@ -237,26 +237,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.0.readers.read(work).await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    /// For what lies all over the database.
-    async fn read_scattered<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-    {
-        self.0.mailbox_readers.read(work).await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    /// The same, queued at once.
-    fn begin_read_scattered<T, F>(&self, work: F) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-    {
-        let answer = self.0.mailbox_readers.read(work);
-        async { answer.await.unwrap_or(Err(StoreError::Closed)) }
+        self.begin_read(work).await
     }
 
     /// Queued at once, whether or not anybody waits for the answer yet.
@@ -265,8 +246,16 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let answer = self.0.readers.read(work);
-        async { answer.await.unwrap_or(Err(StoreError::Closed)) }
+        answered(self.0.readers.read(work))
+    }
+
+    /// The same for what lies all over the database.
+    fn begin_read_scattered<T, F>(&self, work: F) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        answered(self.0.mailbox_readers.read(work))
     }
 
     /// For callers on threads of their own, such as a running script's host. Must not be called on a network thread.
@@ -277,6 +266,10 @@ impl Store {
     {
         self.0.readers.read(work).blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
+}
+
+async fn answered<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    answer.await.unwrap_or(Err(StoreError::Closed))
 }
 
 /// What root's commands make in another user's directory is that user's, or his server could not start any more. Whoever

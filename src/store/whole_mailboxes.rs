@@ -1,4 +1,4 @@
-//! All entries of a mailbox, for who keeps them in memory.
+//! All entries of a mailbox, for who keeps them in memory or carries them elsewhere.
 //!
 //! The pages of a large mailbox came into being over years and lie megabytes apart: from cold files each costs a wait for
 //! the disk, and a disk that is asked for several at a time serves them in the time of one. So several threads read a part
@@ -15,15 +15,23 @@ use crate::types::{MailboxId, ModSeq, Uid};
 /// Fewer pages are read by one thread: it is done before others have begun.
 const PARTED_PAGES_MIN: usize = 32;
 
+const EVERY_UID: (Uid, Uid) = (Uid(0), Uid(u32::MAX));
+
 type Pages = Vec<Vec<Entry>>;
 
 impl Store {
-    /// All entries by UID, in pieces of up to `ENTRIES_PER_PAGE`, none empty, and the mailbox's record: as of one moment.
+    /// All entries by UID, and the mailbox's record: as of one moment.
+    pub async fn entries(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Vec<Entry>), StoreError> {
+        let (record, pages) = self.entry_pages(mailbox).await?;
+        Ok((record, pages.concat()))
+    }
+
+    /// The same as they lie in the store, in pieces of up to `ENTRIES_PER_PAGE`, none empty.
     pub async fn entry_pages(&self, mailbox: MailboxId) -> Result<(MailboxRecord, Pages), StoreError> {
-        let found = self.read_scattered(move |tx| {
+        let found = self.begin_read_scattered(move |tx| {
             let record = record(tx, mailbox)?;
             let starts = starts(tx, mailbox)?;
-            let pages = if starts.len() < PARTED_PAGES_MIN { Some(whole(tx, mailbox)?) } else { None };
+            let pages = if starts.len() < PARTED_PAGES_MIN { Some(read_pages(tx, mailbox, EVERY_UID)?) } else { None };
             Ok((record, starts, pages))
         });
         let (mut record, mut starts, pages) = found.await?;
@@ -37,14 +45,15 @@ impl Store {
             Err(_) => (self.0.large_mailboxes.acquire().await.ok(), true),
         };
         if waited {
-            let found = self.read_scattered(move |tx| Ok((self::record(tx, mailbox)?, self::starts(tx, mailbox)?)));
+            let found =
+                self.begin_read_scattered(move |tx| Ok((self::record(tx, mailbox)?, self::starts(tx, mailbox)?)));
             (record, starts) = found.await?;
         }
         if let Some(pages) = self.parts(&record, &starts).await? {
             return Ok((record, pages));
         }
         // Somebody changes it all the time.
-        self.read_scattered(move |tx| Ok((self::record(tx, mailbox)?, whole(tx, mailbox)?))).await
+        self.begin_read_scattered(move |tx| Ok((self::record(tx, mailbox)?, read_pages(tx, mailbox, EVERY_UID)?))).await
     }
 
     /// `None` if the mailbox has changed since this record was read.
@@ -78,24 +87,20 @@ fn starts(tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<Vec<Uid>, StoreError> {
     tx.rows(sql, &[mailbox.into()], |row| Ok(Uid(row.small(0)?)))
 }
 
-fn whole(tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<Pages, StoreError> {
-    let sql = "SELECT entries FROM page WHERE mailbox_id = ?1 ORDER BY first_uid";
-    tx.rows(sql, &[mailbox.into()], |row| Ok(unpack(row.blob(0)?)?.collect()))
+/// Those that begin within these bounds.
+fn read_pages(tx: &mut Tx<'_>, mailbox: MailboxId, (first, last): (Uid, Uid)) -> Result<Pages, StoreError> {
+    let sql = "SELECT entries FROM page WHERE mailbox_id = ?1 AND first_uid BETWEEN ?2 AND ?3 ORDER BY first_uid";
+    tx.rows(sql, &[mailbox.into(), first.into(), last.into()], |row| Ok(unpack(row.blob(0)?)?.collect()))
 }
 
-/// The pages that begin within these bounds, if the mailbox is still as it was known.
+/// The same, if the mailbox is still as it was known.
 fn read_part(
     tx: &mut Tx<'_>,
     mailbox: MailboxId,
     known: ModSeq,
-    (first, last): (Uid, Uid),
+    bounds: (Uid, Uid),
 ) -> Result<Option<Pages>, StoreError> {
-    if record(tx, mailbox)?.highest_modseq != known {
-        return Ok(None);
-    }
-    let sql = "SELECT entries FROM page WHERE mailbox_id = ?1 AND first_uid BETWEEN ?2 AND ?3 ORDER BY first_uid";
-    let parameters = [mailbox.into(), first.into(), last.into()];
-    tx.rows(sql, &parameters, |row| Ok(unpack(row.blob(0)?)?.collect())).map(Some)
+    if record(tx, mailbox)?.highest_modseq == known { read_pages(tx, mailbox, bounds).map(Some) } else { Ok(None) }
 }
 
 /// Cuts the pages into so many parts of about the same size: the first and the last start in each.

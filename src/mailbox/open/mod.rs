@@ -164,16 +164,26 @@ impl OpenMailbox {
     /// Everything that happened after `since`, which the caller knew as `State::highest_modseq`.
     pub(super) async fn news(&self, store: &Store, since: ModSeq) -> Result<News, MailboxError> {
         let state = self.state(store).await?;
-        let gone = match state.expunged_since(since) {
+        let gone = match self.expunged_since(store, &state, since).await? {
             Some(gone) => Gone::These(gone),
-            None => match store.expunged_since(self.id, since).await? {
-                // What the store remembers may be newer than the snapshot; the next news would tell it again.
-                Some(gone) => Gone::These(gone.difference(state.uids())),
-                None => Gone::AllBut(Arc::clone(state.uids())),
-            },
+            None => Gone::AllBut(Arc::clone(state.uids())),
         };
         let changed = state.changed_since(since).copied().collect();
         Ok(News { changed, gone, through: state.highest_modseq() })
+    }
+
+    /// What was expunged after `since` and is not in `state` any more; `None` if nobody remembers so much.
+    async fn expunged_since(
+        &self,
+        store: &Store,
+        state: &State,
+        since: ModSeq,
+    ) -> Result<Option<UidSet>, MailboxError> {
+        if let Some(gone) = state.expunged_since(since) {
+            return Ok(Some(gone));
+        }
+        // What the store remembers may be newer than the snapshot; the next news would tell it again.
+        Ok(store.expunged_since(self.id, since).await?.map(|gone| gone.difference(state.uids())))
     }
 
     /// The messages that were there when this was told.
@@ -184,11 +194,7 @@ impl OpenMailbox {
             let _ = self.watch().wait_for(|heard| *heard >= told.highest_modseq).await;
             state = self.state(store).await?;
         }
-        let gone = match state.expunged_since(told.highest_modseq) {
-            Some(gone) => gone,
-            // What is in both, because the store is ahead of the snapshot, counts once.
-            None => store.expunged_since(self.id, told.highest_modseq).await?.unwrap_or_default(),
-        };
+        let gone = self.expunged_since(store, &state, told.highest_modseq).await?.unwrap_or_default();
         let new = UidSet::from_ranges([(told.uidnext.0, u32::MAX)]);
         Ok(state.uids().union(&gone).difference(&new))
     }
