@@ -274,11 +274,9 @@ impl Act for AccountList {
         let snapshot = admin.directory().snapshot().await?;
         let accounts = admin.store().directory().await?.accounts;
         let names = snapshot.own_names();
-        if let Some(domain) = &self.domain
-            && !self.parked
-            && !snapshot.is_hosted(domain)
-        {
-            return Err(meant::not_hosted(snapshot.domains().iter().map(|record| &record.name), domain).into());
+        // What is parked may be of a domain that is gone.
+        if let (Some(domain), false) = (&self.domain, self.parked) {
+            meant::domain(&snapshot, domain)?;
         }
         let wanted = |account: &&AccountRecord| {
             matches!(account.state, AccountState::Parked { .. }) == self.parked
@@ -321,7 +319,7 @@ fn quota_in_words(quota_octets: Option<u64>, used_octets: u64) -> String {
 }
 
 fn account_in<'s>(draft: &Draft<'s>, address: &Address) -> Result<&'s AccountRecord, Refused> {
-    draft.snapshot.account(address).ok_or_else(|| meant::no_account(draft.snapshot, address).into())
+    Ok(meant::account(draft.snapshot, address)?)
 }
 
 impl Act for AccountSet {

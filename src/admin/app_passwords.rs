@@ -2,7 +2,7 @@
 
 use super::accounts::revealed;
 use super::error::Refused;
-use super::{Act, Admin, Caller, meant};
+use super::{Act, Admin, Caller};
 use crate::telemetry::Secret;
 use crate::types::Address;
 use serde::{Deserialize, Serialize};
@@ -40,13 +40,6 @@ pub struct AppPasswordView {
     pub last_used: Option<String>,
 }
 
-async fn known(admin: &Admin, address: &Address) -> Result<(), Refused> {
-    match admin.store().account(address).await? {
-        Some(_) => Ok(()),
-        None => Err(meant::no_account(&*admin.directory().snapshot().await?, address).into()),
-    }
-}
-
 async fn list(admin: &Admin, address: &Address) -> Result<Vec<AppPasswordView>, Refused> {
     let records = admin.auth().app_passwords(address).await?;
     let view = |record: crate::store::AppPasswordRecord| AppPasswordView {
@@ -62,7 +55,7 @@ impl Act for AppPasswordAdd {
     type Answer = AppPasswordAdded;
 
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<AppPasswordAdded, Refused> {
-        known(admin, &self.address).await?;
+        admin.account(&self.address).await?;
         let password = admin.auth().add_app_password(&self.address, &self.label).await?;
         tracing::info!(author = caller.author, act = Self::NAME, address = %self.address, "app password made");
         Ok(AppPasswordAdded { address: self.address.canonical(), label: self.label, password })
@@ -74,7 +67,7 @@ impl Act for AppPasswordList {
     type Answer = Vec<AppPasswordView>;
 
     async fn run(self, admin: &Admin, _: &Caller) -> Result<Vec<AppPasswordView>, Refused> {
-        known(admin, &self.address).await?;
+        admin.account(&self.address).await?;
         list(admin, &self.address).await
     }
 }
@@ -85,7 +78,7 @@ impl Act for AppPasswordRemove {
     type Answer = Vec<AppPasswordView>;
 
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<Vec<AppPasswordView>, Refused> {
-        known(admin, &self.address).await?;
+        admin.account(&self.address).await?;
         admin.auth().remove_app_password(&self.address, &self.label).await?;
         tracing::info!(author = caller.author, act = Self::NAME, address = %self.address, "app password removed");
         list(admin, &self.address).await

@@ -6,9 +6,11 @@ use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DomainCause {
-    NotHosted(Domain),
-    /// With one that is and is written nearly so.
-    NotHostedButNear(Domain, Domain),
+    NotHosted {
+        domain: Domain,
+        /// One that is, and is written nearly so.
+        near: Option<Domain>,
+    },
     /// Such as `[192.0.2.1]`.
     Literal(Domain),
     SplitToOurselves {
@@ -27,7 +29,7 @@ pub enum DomainCause {
 impl DomainCause {
     pub(super) fn code(&self) -> &'static str {
         match self {
-            Self::NotHosted(_) | Self::NotHostedButNear(..) => "domain-not-hosted",
+            Self::NotHosted { .. } => "domain-not-hosted",
             Self::SplitToOurselves { .. } => "authoritative-domain-detected",
             Self::Literal(_) | Self::NoSplitHost(_) => "domain-name",
             Self::CatchAllNeedsAuthoritative(_) | Self::AliasIsFixed(_) | Self::AccountInAlias { .. } => "domain-kind",
@@ -36,8 +38,8 @@ impl DomainCause {
 
     pub(super) fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotHosted(domain) => format!("posthouse domain add {domain}"),
-            Self::NotHostedButNear(domain, near) => {
+            Self::NotHosted { domain, near: None } => format!("posthouse domain add {domain}"),
+            Self::NotHosted { domain, near: Some(near) } => {
                 format!("{near} is: did you mean that? If not: posthouse domain add {domain}")
             }
             Self::SplitToOurselves { .. } => "name the other server".to_owned(),
@@ -57,9 +59,7 @@ impl DomainCause {
 impl fmt::Display for DomainCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotHosted(domain) | Self::NotHostedButNear(domain, _) => {
-                write!(formatter, "the domain {domain} is not hosted here")
-            }
+            Self::NotHosted { domain, .. } => write!(formatter, "the domain {domain} is not hosted here"),
             Self::Literal(domain) => write!(formatter, "{domain} is an IP address, not a domain"),
             Self::SplitToOurselves { domain, host } => write!(
                 formatter,
@@ -86,9 +86,11 @@ pub enum AddressCause {
     NoAddress(Address),
     /// Not here any more, and its account can come back.
     Parked(Address),
-    NoAccount(Address),
-    /// With one that is there and is written nearly so.
-    NoAccountButNear(Address, Address),
+    NoAccount {
+        address: Address,
+        /// One that is there, and is written nearly so.
+        near: Option<Address>,
+    },
     /// The address is here and nobody's account. In words: `an alias of jane@example.org`.
     OtherThanAccount {
         address: Address,
@@ -127,10 +129,7 @@ impl AddressCause {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoAddress(_) | Self::Parked(_) => "no-address",
-            Self::NoAccount(_)
-            | Self::NoAccountButNear(..)
-            | Self::OtherThanAccount { .. }
-            | Self::NoParkedAccount(_) => "no-account",
+            Self::NoAccount { .. } | Self::OtherThanAccount { .. } | Self::NoParkedAccount(_) => "no-account",
             Self::AccountExists(_) | Self::InUse { .. } => "exists",
             Self::NoAlias(_) => "no-alias",
             Self::AliasOwnerOutside { .. } => "alias-owner-outside",
@@ -152,8 +151,8 @@ impl AddressCause {
                  alias add {address} OWNER an alias"
             ),
             Self::Parked(address) => format!("posthouse account restore {address}"),
-            Self::NoAccount(_) => "posthouse account list shows those there are".to_owned(),
-            Self::NoAccountButNear(_, near) => {
+            Self::NoAccount { near: None, .. } => "posthouse account list shows those there are".to_owned(),
+            Self::NoAccount { near: Some(near), .. } => {
                 format!("there is {near}: did you mean that? posthouse account list shows all")
             }
             Self::OtherThanAccount { address, .. } => {
@@ -187,9 +186,7 @@ impl fmt::Display for AddressCause {
             Self::Parked(address) => {
                 write!(formatter, "there is no address {address} here any more, but its account is parked")
             }
-            Self::NoAccount(address) | Self::NoAccountButNear(address, _) => {
-                write!(formatter, "there is no account {address}")
-            }
+            Self::NoAccount { address, .. } => write!(formatter, "there is no account {address}"),
             Self::OtherThanAccount { address, how } => {
                 write!(formatter, "there is no account {address}: the address is {how}")
             }

@@ -90,17 +90,15 @@ impl Admin {
         for _ in 0..ROUNDS_MAX {
             let snapshot = self.directory().snapshot().await?;
             let mut draft = Draft::new(&snapshot);
-            let Decided { value, about, notes } = decide(&mut draft)?;
+            let Decided { value, about, mut notes } = decide(&mut draft)?;
             if draft.is_empty() {
                 let mail_now = about.iter().map(|address| mail_now(&snapshot.graph().effects(address))).collect();
                 return Ok((value, Done { changed: false, mail_now, also_affected: Vec::new(), notes }));
             }
             super::reserved::settle(&mut draft);
-            let had_administrator = Draft::new(&snapshot).administrator().is_some();
-            let notes = match had_administrator && draft.administrator().is_none() {
-                true => [notes, vec![NOBODY_ADMINISTERS.to_owned()]].concat(),
-                false => notes,
-            };
+            if snapshot.administrator().is_some() && draft.administrator().is_none() {
+                notes.push(NOBODY_ADMINISTERS.to_owned());
+            }
             let (consequences, names) = self.prove_aside(&snapshot, &draft).await?;
             draft.add_renamed(&names);
             let scripts = self.compile_all(&draft, names).await?;

@@ -11,9 +11,8 @@
 //! Whoever keeps the zone by hand can take as long as he likes: nothing is ever signed with a key that DNS has not, but for
 //! a domain's first pair, before which nothing was signed at all, and where an administrator says `--now`.
 
-use super::causes::DomainCause;
 use super::error::{Cause, Refused};
-use super::{Act, Admin, Caller, words};
+use super::{Act, Admin, Caller, meant, words};
 use crate::dns::Resolver;
 use crate::policy::{KeyKind, is_key_record, key_name, key_record, new_key};
 use crate::queue::key_kind;
@@ -94,7 +93,7 @@ impl Act for DomainRotateKeys {
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<KeysRotated, Refused> {
         let Self { domain, when } = &self;
         let snapshot = admin.directory().snapshot().await?;
-        snapshot.domain(domain).ok_or_else(|| DomainCause::NotHosted(domain.clone()))?;
+        meant::domain(&snapshot, domain)?;
         let now = admin.store().clock().now();
         let mut made = None;
         for _ in 0..ROUNDS_MAX {

@@ -111,10 +111,7 @@ impl Act for DomainShow {
 
     async fn run(self, admin: &Admin, _: &Caller) -> Result<DomainView, Refused> {
         let snapshot = admin.directory().snapshot().await?;
-        let Some(record) = snapshot.domain(&self.domain) else {
-            return Err(meant::not_hosted(snapshot.domains().iter().map(|record| &record.name), &self.domain).into());
-        };
-        Ok(views::domain(&snapshot, record))
+        Ok(views::domain(&snapshot, meant::domain(&snapshot, &self.domain)?))
     }
 }
 
@@ -133,7 +130,7 @@ impl Act for DomainSet {
 impl DomainSet {
     fn decide(&self, draft: &mut Draft<'_>, settings: &Settings) -> Result<Decided<()>, Refused> {
         let domain = &self.domain;
-        let known = draft.snapshot.domain(domain).ok_or_else(|| DomainCause::NotHosted(domain.clone()))?;
+        let known = meant::domain(draft.snapshot, domain)?;
         let kind = match &self.hosting {
             Some(hosting) => kind_of(domain, hosting, settings)?,
             None => known.kind.clone(),

@@ -1,6 +1,6 @@
 //! A change of the directory while it is being decided: steps laid over a snapshot.
 
-use super::causes::{AddressCause, DomainCause};
+use super::causes::AddressCause;
 use super::error::{Cause, Refused};
 use super::meant;
 use crate::directory::{Snapshot, graph_kind, mailbox_state};
@@ -80,11 +80,7 @@ impl<'s> Draft<'s> {
     }
 
     pub(super) fn hosted(&self, domain: &Domain) -> Result<&DomainKind, Refused> {
-        self.domain_kind(domain).ok_or_else(|| self.not_hosted(domain).into())
-    }
-
-    fn not_hosted(&self, domain: &Domain) -> DomainCause {
-        meant::not_hosted(self.snapshot.domains().iter().map(|record| &record.name), domain)
+        self.domain_kind(domain).ok_or_else(|| meant::not_hosted(self.snapshot, domain).into())
     }
 
     /// What the address does, with this change; nothing if it is not there.
@@ -351,7 +347,7 @@ impl Draft<'_> {
     pub(super) fn vacant(&self, address: &Address, rules: &rules::AddressRules) -> Result<(), Refused> {
         let mut causes = Vec::new();
         if self.domain_kind(address.domain()).is_none() {
-            causes.push(self.not_hosted(address.domain()).into());
+            causes.push(meant::not_hosted(self.snapshot, address.domain()).into());
         }
         let violations = rules.check(address.local());
         causes.extend(violations.into_iter().map(|violation| Cause::AddressRule(address.clone(), violation)));

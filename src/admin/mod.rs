@@ -311,10 +311,8 @@ fn in_domain<'s>(
     snapshot: &'s Snapshot,
     domain: Option<&'s Domain>,
 ) -> Result<impl Iterator<Item = &'s AddressRecord>, Refused> {
-    if let Some(domain) = domain
-        && !snapshot.is_hosted(domain)
-    {
-        return Err(meant::not_hosted(snapshot.domains().iter().map(|record| &record.name), domain).into());
+    if let Some(domain) = domain {
+        meant::domain(snapshot, domain)?;
     }
     let records = snapshot.addresses().iter().map(AsRef::as_ref);
     Ok(records.filter(move |record| domain.is_none_or(|domain| record.address.domain() == domain)))

@@ -4,7 +4,7 @@
 //! `before` and one named `after`). Each put makes a version. On an address, the name `compiled` stands for the script made
 //! from its switches: it can be read, and rolled back together with the switches it was made from.
 
-use super::causes::{AddressCause, DomainCause, ScriptCause};
+use super::causes::{AddressCause, ScriptCause};
 use super::change::{Decided, Done};
 use super::difference::unified;
 use super::doubts;
@@ -239,10 +239,7 @@ impl ScriptWhere {
         Ok(match self {
             Self::Server => ScriptOwner::Server,
             Self::Domain(domain) => ScriptOwner::Domain(domain_id(snapshot, domain)?),
-            Self::Address(address) => {
-                let account = snapshot.account(address);
-                ScriptOwner::Account(account.ok_or_else(|| meant::no_account(snapshot, address))?.id)
-            }
+            Self::Address(address) => ScriptOwner::Account(meant::account(snapshot, address)?.id),
         })
     }
 
@@ -288,7 +285,7 @@ impl ScriptWhere {
 }
 
 fn domain_id(snapshot: &Snapshot, domain: &Domain) -> Result<DomainId, Refused> {
-    let record = snapshot.domain(domain).ok_or_else(|| DomainCause::NotHosted(domain.clone()))?;
+    let record = meant::domain(snapshot, domain)?;
     Ok(record.id)
 }
 
@@ -366,7 +363,7 @@ impl Admin {
                 let (_, done) = self
                     .change(caller, cause, |draft| {
                         let switches = draft.switches(address).cloned();
-                        let switches = switches.ok_or_else(|| AddressCause::NoAccount(address.clone()))?;
+                        let switches = switches.ok_or_else(|| meant::no_account(draft.snapshot, address))?;
                         // Mail programs activate a script each time they have stored it.
                         if names != before {
                             draft.activate(owner, names.clone());
@@ -517,7 +514,7 @@ impl Act for ScriptRename {
         let (_, done) = admin
             .change(caller, Self::NAME, |draft| {
                 let switches = draft.switches(&self.address).cloned();
-                let switches = switches.ok_or_else(|| AddressCause::NoAccount(self.address.clone()))?;
+                let switches = switches.ok_or_else(|| meant::no_account(draft.snapshot, &self.address))?;
                 draft.rename_script(owner, &self.from, &self.to, names.clone());
                 draft.put(&self.address, switches);
                 Ok(Decided::about(&self.address))

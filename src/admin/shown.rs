@@ -8,10 +8,10 @@
 //! | `posthouse:before`, `posthouse:before-example.org` | what administrators want done first, as it is called in that script |
 //! | `posthouse:after-example.org`, `posthouse:after` | the same of what they want done last |
 
-use super::Admin;
-use super::causes::{AddressCause, ScriptCause};
+use super::causes::ScriptCause;
 use super::error::Refused;
 use super::scripts::ScriptWhere;
+use super::{Admin, meant};
 use crate::directory::Snapshot;
 use crate::rules::{after_script_name, before_script_name};
 use crate::store::{AccountRecord, ScriptNamed, ScriptOwner};
@@ -111,7 +111,7 @@ impl Admin {
 
     async fn scripts_of(&self, address: &Address) -> Result<Scripts, Refused> {
         let snapshot = self.directory().snapshot().await?;
-        let account = snapshot.account(address).ok_or_else(|| AddressCause::NoAccount(address.clone()))?;
+        let account = meant::account(&snapshot, address)?;
         let addresses = addresses_of(&snapshot, account);
         let mut domains: Vec<(&Domain, ScriptOwner)> = Vec::new();
         for address in &addresses {

@@ -7,7 +7,7 @@
 
 use super::causes::AddressCause;
 use super::error::{Cause, Refused};
-use super::{Act, Admin, Caller, meant};
+use super::{Act, Admin, Caller};
 use crate::mailbox;
 use crate::store::{
     AccountRecord, BodyChoice, Deposit, Entry, Filing, FilingPlace, LargeBody, MailboxRecord, NewBody, NewMailbox,
@@ -94,22 +94,12 @@ pub struct ExportedPage {
     pub messages: Vec<(u32, CarriedMessage)>,
 }
 
-impl Admin {
-    async fn account_with_mail(&self, address: &Address) -> Result<AccountRecord, Refused> {
-        let account = self.store().account(address).await?;
-        match account {
-            Some(account) => Ok(account),
-            None => Err(meant::no_account(&*self.directory().snapshot().await?, address).into()),
-        }
-    }
-}
-
 impl Act for MailFolders {
     const NAME: &'static str = "export list";
     type Answer = Vec<MailFolderView>;
 
     async fn run(self, admin: &Admin, _: &Caller) -> Result<Vec<MailFolderView>, Refused> {
-        let account = admin.account_with_mail(&self.address).await?;
+        let account = admin.account(&self.address).await?;
         let view = |record: MailboxRecord| MailFolderView {
             name: record.name,
             messages: u64::from(record.messages),
@@ -124,7 +114,7 @@ impl Act for ImportMessages {
     type Answer = Imported;
 
     async fn run(self, admin: &Admin, caller: &Caller) -> Result<Imported, Refused> {
-        let account = admin.account_with_mail(&self.address).await?;
+        let account = admin.account(&self.address).await?;
         let all = self.messages.len() as u64;
         let messages = self.messages;
         let hashing = tokio::task::spawn_blocking(move || {
@@ -227,7 +217,7 @@ impl Act for ExportMessages {
     type Answer = ExportedPage;
 
     async fn run(self, admin: &Admin, _: &Caller) -> Result<ExportedPage, Refused> {
-        let account = admin.account_with_mail(&self.address).await?;
+        let account = admin.account(&self.address).await?;
         let Some(record) = admin.store().mailbox(account.id, &self.mailbox).await? else {
             return Err(AddressCause::NoMailbox(self.address, self.mailbox).into());
         };

@@ -119,9 +119,9 @@ fn scripts(refused: &Refused) -> Said {
     let Some(cause) = refused.0.first() else { return with(Code::TryLater, "Something went wrong here") };
     match cause {
         admin::Cause::Script(cause) => script(cause),
-        admin::Cause::Address(
-            AddressCause::NoAccount(_) | AddressCause::NoAccountButNear(..) | AddressCause::OtherThanAccount { .. },
-        ) => bye(None, "Your account is gone"),
+        admin::Cause::Address(AddressCause::NoAccount { .. } | AddressCause::OtherThanAccount { .. }) => {
+            bye(None, "Your account is gone")
+        }
         admin::Cause::Store(error) if error.is_temporary() => with(Code::TryLater, "Try again later"),
         _ if Problem::from(refused.clone()).side == Side::Fault => with(Code::TryLater, "Something went wrong here"),
         _ => no(refused.to_string()),

@@ -11,9 +11,8 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-use super::causes::DomainCause;
 use super::error::Refused;
-use super::{Act, Admin, Caller};
+use super::{Act, Admin, Caller, meant};
 use crate::types::Domain;
 use records::Wanted;
 use serde::{Deserialize, Serialize};
@@ -98,7 +97,7 @@ impl Act for DnsShow {
     async fn run(self, admin: &Admin, _: &Caller) -> Result<DnsView, Refused> {
         let domain = &self.domain;
         let snapshot = admin.directory().snapshot().await?;
-        let record = snapshot.domain(domain).ok_or_else(|| DomainCause::NotHosted(domain.clone()))?;
+        let record = meant::domain(&snapshot, domain)?;
         // A domain from before keys were made with them.
         admin.make_first_keys(domain).await?;
         let keys = admin.store().dkim_keys(domain).await?;

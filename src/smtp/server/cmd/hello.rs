@@ -48,6 +48,7 @@ impl Session {
         }
         self.read_command()
     }
+
     /// What works here and now: like EHLO, it names nothing that would only be refused.
     pub(in crate::smtp::server) fn help(&mut self, out: &mut Vec<u8>) -> Step {
         let offered = self.extensions();
