@@ -60,14 +60,26 @@ const AFTER_LOGIN: &[&str] = &[
     "FILTER=SIEVE",
 ];
 
+/// RFC 5804 section 3: what a URL means that names none.
+const MANAGESIEVE_PORT: u16 = 4190;
+
 impl Session {
+    /// RFC 6785 section 2.1: where scripts are put. Where that is nowhere, clients are not sent there; scripts that
+    /// administrators put run all the same.
+    fn scripts_place(&self) -> Option<Cow<'static, str>> {
+        let host = &self.services.hostname;
+        Some(match self.services.managesieve_port? {
+            MANAGESIEVE_PORT => format!("IMAPSIEVE=sieve://{host}").into(),
+            port => format!("IMAPSIEVE=sieve://{host}:{port}").into(),
+        })
+    }
+
     pub(super) fn capabilities(&self) -> Vec<Cow<'static, str>> {
         let mut names: Vec<Cow<'static, str>> = ALWAYS.iter().copied().map(Cow::from).collect();
         if self.login.is_some() {
             names.extend(AFTER_LOGIN.iter().copied().map(Cow::from));
             names.push(format!("MESSAGELIMIT={}", self.services.messages_max).into());
-            // RFC 6785 section 2.1: where scripts are put.
-            names.push(format!("IMAPSIEVE=sieve://{}", self.services.hostname).into());
+            names.extend(self.scripts_place());
             // RFC 7889 section 2: one limit for all mailboxes.
             names.push(format!("APPENDLIMIT={}", self.services.mailboxes.settings().message_octets_max).into());
             if !self.link.compressed {

@@ -36,6 +36,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// By which URLs of clients name this server.
     pub hostname: Domain,
+    /// Where scripts are put by ManageSieve, if anywhere.
+    pub managesieve_port: Option<u16>,
     /// The most messages that one command works on (RFC 9738).
     pub messages_max: u32,
     /// Silence after which a session ends that is logged in.

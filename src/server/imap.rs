@@ -19,7 +19,7 @@ pub(super) struct Imap {
 }
 
 impl Imap {
-    pub(super) fn open(house: &House) -> Result<Self, MailboxError> {
+    pub(super) fn open(house: &House, managesieve_port: Option<u16>) -> Result<Self, MailboxError> {
         let limits = &house.config.limits;
         let settings = Settings { message_octets_max: limits.message_octets_max, ..Settings::default() };
         let services = Services {
@@ -28,6 +28,7 @@ impl Imap {
             delivery: house.delivery.clone(),
             clock: Arc::clone(house.store.clock()),
             hostname: house.config.host(),
+            managesieve_port,
             messages_max: IMAP_COMMAND_MESSAGES_MAX,
             patience: Duration::from_secs(IMAP_PATIENCE_SECONDS),
             progress: Duration::from_secs(IMAP_PROGRESS_SECONDS),

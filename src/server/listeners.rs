@@ -35,11 +35,13 @@ impl Stage {
         shutdown: Shutdown,
         resolver: Arc<SystemResolver>,
         queue: Queue,
+        managesieve_port: Option<u16>,
     ) -> io::Result<Self> {
         let limits = &house.config.limits;
         let exempt = house.config.throttle.exempt_networks.clone();
         let caps = Caps::new(limits.connections_max, limits.connections_per_network_max, exempt);
-        let (smtp, imap) = (Smtp::open(&house, resolver, queue)?, Imap::open(&house).map_err(io::Error::other)?);
+        let (smtp, imap) =
+            (Smtp::open(&house, resolver, queue)?, Imap::open(&house, managesieve_port).map_err(io::Error::other)?);
         Ok(Self { smtp, imap, caps, house, tls, shutdown })
     }
 
@@ -103,6 +105,14 @@ impl Bound {
     pub(super) fn start(self, stage: &Stage) -> Task {
         (self.start)(stage, self.listener)
     }
+}
+
+/// The port of a service that listens on the network.
+pub(super) fn port_of(name: &str, bound: &[Bound]) -> Option<u16> {
+    bound.iter().filter(|service| service.name == name).find_map(|service| match service.listener.address() {
+        ListenAddress::Socket(socket) => Some(socket.port()),
+        ListenAddress::Unix(_) => None,
+    })
 }
 
 /// What came of binding everything the configuration names.

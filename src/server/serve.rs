@@ -2,7 +2,7 @@
 
 use super::control::{self, Client};
 use super::house::{House, OpenError};
-use super::listeners::{Bindings, Stage, bind_all};
+use super::listeners::{Bindings, Stage, bind_all, port_of};
 use super::queue;
 use super::resolver::resolver;
 use super::signals::{Reload, Signals, tell};
@@ -160,7 +160,8 @@ impl Server {
         let data = house.config.data.clone();
         let resolver = Arc::new(resolver(&house.config).map_err(StartError::Dns)?);
         let queue = queue::open(&house, Arc::clone(&resolver), &shutdown).await?;
-        let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone(), resolver, queue.clone());
+        let managesieve_port = port_of("managesieve", &bound);
+        let stage = Stage::new(house.clone(), tls.clone(), shutdown.clone(), resolver, queue.clone(), managesieve_port);
         let stage = stage.map_err(|error| StartError::Directory(data, error))?;
         let mut tasks = JoinSet::new();
         let mut listening = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use crate::imap_clients::Served;
+use crate::support::running::{PASSWORD, Running};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -136,4 +137,26 @@ async fn who_waits_is_told_of_every_delivery() {
     }
     drop(waiting);
     served.end().await;
+}
+
+/// RFC 6785 section 2.1: nobody is sent to a place where nothing listens.
+#[tokio::test]
+async fn scripts_are_put_where_the_capability_says() {
+    let places = async |services: &[&str]| {
+        let house = Running::open(services, "[auth]\nplaintext_networks = [\"127.0.0.0/8\"]\n").await;
+        house.domain("example.org").await;
+        house.account("jane@example.org", None).await;
+        let mut client = Client::login(house.port("imap"), "jane@example.org", PASSWORD).await;
+        let answer = client.command("CAPABILITY").await;
+        let names: Vec<String> =
+            answer.texts().flat_map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+        let told = names.into_iter().find(|name| name.starts_with("IMAPSIEVE"));
+        let port = services.contains(&"managesieve").then(|| house.port("managesieve").port());
+        drop(client);
+        house.close().await;
+        (told, port)
+    };
+    assert_eq!(places(&["imap"]).await, (None, None));
+    let (told, port) = places(&["imap", "managesieve"]).await;
+    assert_eq!(told, Some(format!("IMAPSIEVE=sieve://mail.example.org:{}", port.expect("it listens"))));
 }

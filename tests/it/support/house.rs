@@ -146,6 +146,7 @@ impl House {
             delivery: self.delivery.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             hostname: Domain::parse(tls::HOST).unwrap(),
+            managesieve_port: Some(4190),
             messages_max: self.messages_max,
             patience: self.progress,
             progress: self.progress,
